@@ -1,0 +1,1 @@
+"""Late arrivals of 2013: predict, deploy, watch."""

@@ -1,0 +1,1 @@
+"""An AWS on loopback: endpoints, pipelines and registry events; the rest is moto's."""

@@ -1,0 +1,1 @@
+"""Prediction log, summaries, drift, quality, label scoring, reactions."""

@@ -1,0 +1,1 @@
+"""The two pipeline definitions, and what starts them."""

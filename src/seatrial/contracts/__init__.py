@@ -1,0 +1,93 @@
+"""The files that pass between steps: one pydantic model each, JSON on disk."""
+
+from seatrial.contracts.base import MB, Contract, Part, first_problem, read_contract, write_contract
+from seatrial.contracts.baseline import (
+    Baseline,
+    CategoricalSummary,
+    DriftBound,
+    NumericSummary,
+    Summary,
+)
+from seatrial.contracts.deployment import Action, Arming, Deployment, GoldenPrediction, SelfTest
+from seatrial.contracts.model import (
+    ColumnType,
+    DataFile,
+    InputColumn,
+    ModelInputs,
+    ModelSignature,
+    OutputColumn,
+    Payload,
+    Task,
+)
+from seatrial.contracts.monitoring import (
+    ColumnDrift,
+    DriftReport,
+    FailedExpectation,
+    LabelScores,
+    MetricScore,
+    Monitoring,
+    QualityReport,
+    Reaction,
+    Window,
+)
+from seatrial.contracts.optimization import Agreement, Candidate, Optimization
+from seatrial.contracts.profile import CandidateProfile, ColdStart, PayloadProfile, Profile
+from seatrial.contracts.readiness import (
+    Check,
+    Cost,
+    Readiness,
+    ServerlessConfiguration,
+    Source,
+    Status,
+    Verdict,
+)
+
+__all__ = [
+    "MB",
+    "Action",
+    "Agreement",
+    "Arming",
+    "Baseline",
+    "Candidate",
+    "CandidateProfile",
+    "CategoricalSummary",
+    "Check",
+    "ColdStart",
+    "ColumnDrift",
+    "ColumnType",
+    "Contract",
+    "Cost",
+    "DataFile",
+    "Deployment",
+    "DriftBound",
+    "DriftReport",
+    "FailedExpectation",
+    "GoldenPrediction",
+    "InputColumn",
+    "LabelScores",
+    "MetricScore",
+    "ModelInputs",
+    "ModelSignature",
+    "Monitoring",
+    "NumericSummary",
+    "Optimization",
+    "OutputColumn",
+    "Part",
+    "Payload",
+    "PayloadProfile",
+    "Profile",
+    "QualityReport",
+    "Reaction",
+    "Readiness",
+    "SelfTest",
+    "ServerlessConfiguration",
+    "Source",
+    "Status",
+    "Summary",
+    "Task",
+    "Verdict",
+    "Window",
+    "first_problem",
+    "read_contract",
+    "write_contract",
+]

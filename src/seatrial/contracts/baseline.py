@@ -1,0 +1,85 @@
+"""`baseline/`: what the reference period looked like, and how far ordinary windows stray from it.
+
+The folder holds baseline.json (Baseline), summary.json (Summary), suite.json (a Great Expectations
+suite), reference_sample.parquet (for Evidently's report), held_out.parquet (for self-tests) and
+signature.json (ModelSignature).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from seatrial.contracts.base import Contract, Part
+from seatrial.contracts.model import Task
+
+
+class NumericSummary(Part):
+    """Counts and sums of a numeric column over cells that the reference fixed.
+
+    Cell i holds upper[i-1] < x ≤ upper[i]; the first has no lower end and a last one, without an
+    entry in `upper`, holds what is above. An atom (a value that many rows share) has a cell of its
+    own, whose lower end is the next smaller float. `std` is the reference's, the score's unit.
+    """
+
+    kind: Literal["numeric"] = "numeric"
+    upper: tuple[float, ...]
+    counts: tuple[NonNegativeInt, ...]
+    sums: tuple[float, ...]
+    missing: NonNegativeInt
+    std: NonNegativeFloat
+
+
+class CategoricalSummary(Part):
+    """Counts per category of a text, boolean or label column."""
+
+    kind: Literal["categorical"] = "categorical"
+    counts: dict[str, NonNegativeInt]
+    missing: NonNegativeInt
+
+
+class Summary(Contract):
+    """A mergeable summary of rows; one function makes it for reference and window alike."""
+
+    rows: NonNegativeInt
+    columns: dict[str, NumericSummary | CategoricalSummary]
+
+
+class DriftBound(Part):
+    """How far windows of `window_h` hours stray by themselves; an alert needs more than `bound`.
+
+    `blocks` reference blocks had scores up to `largest_block_score`. `floor` is the effect size
+    below which a change does not matter.
+    """
+
+    column: str
+    metric: Literal["wasserstein_std", "jensen_shannon"]
+    window_h: PositiveFloat
+    bound: NonNegativeFloat
+    floor: NonNegativeFloat
+    blocks: NonNegativeInt
+    largest_block_score: NonNegativeFloat | None
+
+
+class Baseline(Contract):
+    """Written by build_baseline; read by judge_readiness and by every monitoring step.
+
+    `quality` are the chosen metrics on validation data; `false_alarm_budget` is the share of
+    ordinary windows that may alarm, over all columns together.
+    """
+
+    model_package_arn: str | None
+    task: Task
+    target: str
+    rows: PositiveInt
+    started_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+    input_columns: tuple[str, ...]
+    output_columns: tuple[str, ...]
+    bounds: tuple[DriftBound, ...]
+    bound_method: Literal["contiguous blocks", "independent resampling"]
+    false_alarm_budget: PositiveFloat
+    held_out_rows: NonNegativeInt
+    seed: NonNegativeInt
+    quality: dict[str, float]

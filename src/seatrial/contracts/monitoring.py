@@ -1,0 +1,128 @@
+"""What the monitoring pipeline's steps hand on, up to `monitoring.json`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt
+
+from seatrial.contracts.base import Contract, Part
+
+
+class Window(Contract):
+    """Written by collect_window beside window.parquet (one row per predicted row).
+
+    window.parquet has event_id, inference_id (null if the caller gave none), row (0-based within
+    the request), inference_time (UTC), the model's input columns and its output columns.
+    `invocations` is CloudWatch's count, None if it has none; completeness = records / invocations.
+    """
+
+    endpoint_name: str
+    variant_name: str
+    endpoint_config_name: str
+    baseline_uri: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    records: NonNegativeInt
+    rows: NonNegativeInt
+    synthetic_records: NonNegativeInt
+    duplicate_records: NonNegativeInt
+    broken_lines: NonNegativeInt
+    failed_requests: NonNegativeInt
+    foreign_records: NonNegativeInt
+    invocations: NonNegativeInt | None
+    completeness_ratio: NonNegativeFloat | None
+
+
+class FailedExpectation(Part):
+    """One expectation of the suite that the window broke."""
+
+    expectation: str
+    column: str | None
+    unexpected_count: int | None
+    unexpected_ratio: float | None
+    detail: str
+
+
+class QualityReport(Contract):
+    """Written by check_quality."""
+
+    rows: NonNegativeInt
+    evaluated: NonNegativeInt
+    failed: tuple[FailedExpectation, ...]
+    success: bool
+
+
+class ColumnDrift(Part):
+    """One column's score against its bound; `drifted` needs both the bound and the floor passed."""
+
+    column: str
+    metric: str
+    score: NonNegativeFloat
+    bound: NonNegativeFloat
+    floor: NonNegativeFloat
+    drifted: bool
+    reference_mean: float | None
+    window_mean: float | None
+    reference_missing_ratio: NonNegativeFloat
+    window_missing_ratio: NonNegativeFloat
+    new_categories: tuple[str, ...]
+
+
+class DriftReport(Contract):
+    """Written by detect_drift; columns are ordered by score / bound, largest first."""
+
+    rows: NonNegativeInt
+    window_h: NonNegativeFloat
+    status: Literal["drift", "no drift", "not enough data"]
+    columns: tuple[ColumnDrift, ...]
+    detail: str
+
+    @property
+    def drifted_columns(self) -> tuple[str, ...]:
+        """The columns that moved, worst first."""
+        return tuple(item.column for item in self.columns if item.drifted)
+
+
+class MetricScore(Part):
+    """One quality metric on the window's labelled rows; `low` and `high` bound its 95 % interval.
+
+    `change` is value - baseline; its interval takes the window's sampling error into account.
+    """
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    baseline: float | None
+    change: float | None
+    decayed: bool
+
+
+class LabelScores(Contract):
+    """Written by score_labels; `status` says why there is nothing to score, if so."""
+
+    status: Literal["scored", "no labels", "not enough labels"]
+    labelled_rows: NonNegativeInt
+    unmatched_labels: NonNegativeInt
+    metrics: tuple[MetricScore, ...]
+
+
+class Reaction(Part):
+    """Something that was done about a verdict."""
+
+    kind: Literal["cloudwatch", "sns", "mlflow"]
+    target: str
+    detail: str
+
+
+class Monitoring(Contract):
+    """`monitoring.json`, written by react."""
+
+    window: Window
+    quality: QualityReport
+    drift: DriftReport
+    labels: LabelScores
+    alert: bool
+    reasons: tuple[str, ...]
+    reactions: tuple[Reaction, ...]
