@@ -31,6 +31,7 @@ OPTIMIZE = [
     "onnxruntime>=1.24,<2",
     "skl2onnx>=1.20,<2",
     "scikit-learn>=1.7,<2",
+    "skops>=0.14,<1",
 ]
 # evidently 0.7.23 does not import on pandas 3, although its metadata allows it.
 MONITOR = [
@@ -49,7 +50,7 @@ DEV = [
     "mypy>=1.18,<3",
     "pytest>=8,<10",
     "ruff>=0.14,<1",
-    "boto3-stubs[essential]>=1.40,<2",
+    "boto3-stubs[s3,sagemaker]>=1.40,<2",
     "types-PyYAML",
 ]
 

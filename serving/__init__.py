@@ -1,1 +1,1 @@
-"""The inference server that goes into the container. Imports numpy, onnxruntime, uvicorn and orjson only."""
+"""The inference server of the container: numpy, onnxruntime, uvicorn and orjson only."""

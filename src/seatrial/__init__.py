@@ -1,3 +1,3 @@
-"""seatrial: sea trials for models on SageMaker Serverless Inference. Importing it loads nothing heavy."""
+"""Sea trials for models on SageMaker Serverless Inference. Importing this loads nothing heavy."""
 
 __version__ = "0.1.0"

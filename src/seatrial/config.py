@@ -50,7 +50,7 @@ class RolesConfig(Part):
 class GuardsConfig(Part):
     """How far an optimised candidate may be from the original."""
 
-    max_deviation: NonNegativeFloat
+    max_mean_deviation: NonNegativeFloat
     min_label_agreement_ratio: float = Field(ge=0, le=1)
     max_quality_drop: NonNegativeFloat
 
