@@ -23,8 +23,8 @@ def client(service: str, *, region: str, read_timeout_s: int = 70) -> Any:
     import boto3
     from botocore.config import Config
 
-    make_client: Any = boto3.client  # its 400 overloads want a literal name
-    return make_client(
+    session: Any = boto3.Session()  # Any: its 400 overloads want a literal name
+    return session.client(
         service,
         region_name=region,
         config=Config(read_timeout=read_timeout_s, retries={"mode": "standard", "max_attempts": 4}),

@@ -1,0 +1,100 @@
+"""Start pipeline executions, follow them, and fetch what they wrote."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.aws import explained
+
+FINISHED = ("Succeeded", "Failed", "Stopped")
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """One step of an execution; `seconds` is None until it has ended."""
+
+    name: str
+    status: str
+    failure_reason: str | None
+    seconds: float | None
+    cached: bool
+
+
+@dataclass(frozen=True)
+class ExecutionStatus:
+    """An execution and its steps, in the order they were started."""
+
+    arn: str
+    status: str
+    failure_reason: str | None
+    steps: tuple[StepStatus, ...]
+
+    @property
+    def finished(self) -> bool:
+        """True once nothing more will happen."""
+        return self.status in FINISHED
+
+    @property
+    def execution_id(self) -> str:
+        """The last part of the ARN; outputs in S3 are below it."""
+        return self.arn.rsplit("/", 1)[-1]
+
+
+def start(pipeline: str, parameters: dict[str, str], sagemaker: Any) -> str:
+    """Start an execution and return its ARN."""
+    with explained(f"the start of {pipeline}", do="Run seatrial pipeline upsert first"):
+        answer = sagemaker.start_pipeline_execution(
+            PipelineName=pipeline,
+            PipelineParameters=[{"Name": k, "Value": v} for k, v in parameters.items()],
+        )
+    return str(answer["PipelineExecutionArn"])
+
+
+def executions(pipeline: str, sagemaker: Any) -> list[str]:
+    """ARNs of the pipeline's executions, the newest first."""
+    with explained(f"the executions of {pipeline}", do="Run seatrial pipeline upsert first"):
+        pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
+            PipelineName=pipeline, SortBy="CreationTime", SortOrder="Descending"
+        )
+        return [
+            item["PipelineExecutionArn"]
+            for page in pages
+            for item in page["PipelineExecutionSummaries"]
+        ]
+
+
+def status(arn: str, sagemaker: Any) -> ExecutionStatus:
+    """How the execution stands."""
+    with explained(f"the execution {arn}", do="Check the ARN"):
+        found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+            PipelineExecutionArn=arn, SortOrder="Ascending"
+        )
+        steps = tuple(_step(item) for page in pages for item in page["PipelineExecutionSteps"])
+    return ExecutionStatus(arn, found["PipelineExecutionStatus"], found.get("FailureReason"), steps)
+
+
+def follow(
+    arn: str, sagemaker: Any, *, poll_s: float, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[ExecutionStatus]:
+    """Yield the status until the execution has finished; the last one is final."""
+    while True:
+        now = status(arn, sagemaker)
+        yield now
+        if now.finished:
+            return
+        sleep(poll_s)
+
+
+def _step(item: dict[str, Any]) -> StepStatus:
+    started, ended = item.get("StartTime"), item.get("EndTime")
+    return StepStatus(
+        name=item["StepName"],
+        status=item["StepStatus"],
+        failure_reason=item.get("FailureReason"),
+        seconds=(ended - started).total_seconds() if started and ended else None,
+        cached="CacheHitResult" in item,
+    )

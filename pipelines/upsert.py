@@ -1,0 +1,136 @@
+"""Make the pipelines and the approval rule in the account, or bring them up to date.
+
+What a definition refers to is uploaded first and addressed by content, so an execution that is
+running is never changed underneath.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from seatrial.aws import S3, explained
+from seatrial.config import Config
+from seatrial.pipelines.monitoring import monitoring_definition
+from seatrial.pipelines.readiness import readiness_definition
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Both definitions as JSON."""
+
+    readiness: str
+    monitoring: str
+
+
+@dataclass(frozen=True)
+class Upserted:
+    """What is there now."""
+
+    pipeline_arns: dict[str, str]
+    rule_name: str
+    config_uri: str
+
+
+def make_definitions(config: Config, *, config_uri: str, profiler_uri: str) -> Definitions:
+    """Both pipelines, as AWS and localcloud run them."""
+    return Definitions(
+        readiness=readiness_definition(config, config_uri=config_uri, profiler_uri=profiler_uri),
+        monitoring=monitoring_definition(config, config_uri=config_uri),
+    )
+
+
+def config_uri(config: Config) -> str:
+    """Where the resolved configuration is in S3."""
+    return f"s3://{config.bucket}/config/{config.sha256}/config.yaml"
+
+
+def profiler_uri(config: Config) -> str:
+    """Where profile_model.py, the one file that runs in the serving image, is in S3."""
+    from seatrial.aws import sha256_of
+
+    with _profiler() as path:
+        return f"s3://{config.bucket}/code/{sha256_of(path)}/{path.name}"
+
+
+def _profiler() -> Any:
+    return as_file(files("seatrial.steps") / "profile_model.py")
+
+
+def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
+    """Upload configuration and code, then create or update both pipelines and the rule.
+
+    `clients` are boto3's for s3, sagemaker and events.
+    """
+    s3, sagemaker = S3(clients["s3"]), clients["sagemaker"]
+    with TemporaryDirectory() as scratch:
+        resolved = Path(scratch) / "config.yaml"
+        resolved.write_text(config.to_yaml(), encoding="utf-8")
+        s3.upload(resolved, config_uri(config))
+    with _profiler() as path:
+        s3.upload(path, profiler_uri(config))
+    definitions = make_definitions(
+        config, config_uri=config_uri(config), profiler_uri=profiler_uri(config)
+    )
+    arns = {
+        name: _upsert_pipeline(name, definition, config, sagemaker)
+        for name, definition in (
+            (config.readiness_pipeline, definitions.readiness),
+            (config.monitoring_pipeline, definitions.monitoring),
+        )
+    }
+    rule = f"{config.project}-approval"
+    target = {
+        "Id": config.readiness_pipeline,
+        "Arn": arns[config.readiness_pipeline],
+        "RoleArn": config.roles.events,
+        "SageMakerPipelineParameters": {
+            "PipelineParameterList": [
+                {"Name": "ModelPackageArn", "Value": "$.detail.ModelPackageArn"}
+            ]
+        },
+    }
+    with explained(f"the rule {rule}", do="Check the events:PutRule and PutTargets permissions"):
+        clients["events"].put_rule(
+            Name=rule,
+            EventPattern=json.dumps(approval_pattern(config.model_package_group)),
+            State="ENABLED",
+            Description="An approved model package starts the readiness pipeline",
+        )
+        clients["events"].put_targets(Rule=rule, Targets=[target])
+    return Upserted(arns, rule, config_uri(config))
+
+
+def approval_pattern(group: str) -> dict[str, Any]:
+    """Events of approvals in that group; edits of an approved package's metadata are left out."""
+    return {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {
+            "ModelPackageGroupName": [group],
+            "ModelApprovalStatus": ["Approved"],
+            "UpdatedModelPackageFields": ["ModelApprovalStatus"],
+        },
+    }
+
+
+def _upsert_pipeline(name: str, definition: str, config: Config, sagemaker: Any) -> str:
+    from botocore.exceptions import ClientError
+
+    parameters = {
+        "PipelineName": name,
+        "PipelineDefinition": definition,
+        "RoleArn": config.roles.pipeline,
+    }
+    with explained(f"the pipeline {name}", do="Check the definition and the role's permissions"):
+        try:
+            sagemaker.describe_pipeline(PipelineName=name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFound":
+                raise
+            return str(sagemaker.create_pipeline(**parameters)["PipelineArn"])
+        return str(sagemaker.update_pipeline(**parameters)["PipelineArn"])

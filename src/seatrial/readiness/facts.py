@@ -1,0 +1,63 @@
+"""What the rules judge: measurements, quotas and plans as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.config import Config
+from seatrial.contracts import Baseline, Candidate, CandidateProfile, Optimization, Profile, Source
+from seatrial.limits import Limits
+
+
+@dataclass(frozen=True)
+class Quota:
+    """One account quota and where its figure is from."""
+
+    value: float
+    source: Source
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account's quotas, and what endpoints other than ours already use of them."""
+
+    memory_size_mb: Quota
+    total_concurrency: Quota
+    endpoints: Quota
+    other_concurrency: int
+    other_endpoints: int
+
+
+@dataclass(frozen=True)
+class MonitoringPlan:
+    """What a watched endpoint needs to be there before it serves."""
+
+    baseline: Baseline | None
+    records_bucket_found: bool
+    alert_topic_found: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything the verdict on one candidate depends on."""
+
+    candidate: Candidate
+    measured: CandidateProfile
+    profile: Profile
+    optimization: Optimization
+    package: dict[str, Any]
+    account: Account
+    plan: MonitoringPlan
+    config: Config
+    limits: Limits
+
+    @property
+    def peak_memory_mb(self) -> float | None:
+        """The largest peak over all payloads; None if it was not measured."""
+        return self.measured.peak_memory_mb
+
+    @property
+    def usable_ratio(self) -> float:
+        """The share of a tier that the model may use."""
+        return 1 - self.config.objectives.memory_headroom_ratio

@@ -1,0 +1,207 @@
+"""Judge whether the profiled candidates are ready to serve, and recommend a configuration.
+
+Reads   candidates/optimization.json, profile/profile.json, baseline/, the configuration; quotas,
+        endpoints, topic and bucket from AWS.
+Writes  readiness.json (Readiness), verdict.json (Verdict). "Not ready" is an answer: exit 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seatrial.aws import client, explained
+from seatrial.config import Config, QuotasConfig, read_resolved_config
+from seatrial.contracts import (
+    Baseline,
+    Optimization,
+    Profile,
+    Readiness,
+    read_contract,
+    write_contract,
+)
+from seatrial.errors import InputError
+from seatrial.limits import Limits, load_limits
+from seatrial.pipelines.registration import describe_package
+from seatrial.readiness.facts import Account, Facts, MonitoringPlan, Quota
+from seatrial.readiness.verdict import judge, verdict
+from seatrial.steps.entry import run
+
+TOTAL_CONCURRENCY_QUOTA = "L-96300102"
+ENDPOINTS_QUOTA = "L-99AD19BF"
+
+
+def judge_candidates(
+    optimization: Optimization,
+    profile: Profile,
+    *,
+    package: dict[str, Any],
+    account: Account,
+    plan: MonitoringPlan,
+    config: Config,
+    limits: Limits,
+) -> Readiness:
+    """Judge every profiled candidate; the best is the ready one that costs least.
+
+    If none is ready, the answer is about the one with the fewest failing checks.
+    """
+    measured = {item.candidate: item for item in profile.candidates}
+    judged = [
+        judge(
+            Facts(
+                candidate=candidate,
+                measured=measured[candidate.name],
+                profile=profile,
+                optimization=optimization,
+                package=package,
+                account=account,
+                plan=plan,
+                config=config,
+                limits=limits,
+            )
+        )
+        for candidate in optimization.candidates
+        if candidate.name in measured
+    ]
+    if not judged:
+        raise InputError(
+            "the profile has none of the candidates",
+            got=sorted(measured),
+            allowed=[candidate.name for candidate in optimization.candidates],
+            do="Run ProfileModel on the output of this OptimizeModel",
+        )
+    return min(judged, key=_preference)
+
+
+def _preference(readiness: Readiness) -> tuple[bool, int, float]:
+    failing = sum(check.status == "fail" for check in readiness.checks)
+    price = readiness.cost.usd_per_million_requests if readiness.cost else float("inf")
+    return not readiness.ready, failing, price
+
+
+def read_account(config: Config, limits: Limits, *, clients: dict[str, Any]) -> Account:
+    """The quotas, from the configuration, else Service Quotas, else a new account's."""
+    sagemaker, quotas = clients["sagemaker"], clients["service-quotas"]
+    known: QuotasConfig = config.quotas
+    with explained("the list of endpoints", do="Allow sagemaker:ListEndpoints to the job's role"):
+        others = _other_endpoints(config.endpoint.name, sagemaker)
+    return Account(
+        memory_size_mb=_quota(known.memory_size_mb, None, limits.assumed_memory_size_mb.value),
+        total_concurrency=_quota(
+            known.total_concurrency,
+            _service_quota(quotas, TOTAL_CONCURRENCY_QUOTA),
+            limits.assumed_total_concurrency.value,
+        ),
+        endpoints=_quota(
+            known.endpoints,
+            _service_quota(quotas, ENDPOINTS_QUOTA),
+            limits.assumed_endpoints.value,
+        ),
+        other_concurrency=sum(others),
+        other_endpoints=len(others),
+    )
+
+
+def _quota(configured: float | None, listed: float | None, assumed: float) -> Quota:
+    if configured is not None:
+        return Quota(configured, "account quota")
+    if listed is not None:
+        return Quota(listed, "account quota")
+    return Quota(assumed, "assumed quota")
+
+
+def _service_quota(quotas: Any, code: str) -> float | None:
+    """The quota's value; None if the account is not told, which is then assumed and marked so."""
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = quotas.get_service_quota(ServiceCode="sagemaker", QuotaCode=code)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchResourceException", "AccessDeniedException"):
+            return None
+        raise
+    return float(answer["Quota"]["Value"])
+
+
+def _other_endpoints(name: str, sagemaker: Any) -> list[int]:
+    """The maximum concurrency of each serverless endpoint but `name`."""
+    found = []
+    for page in sagemaker.get_paginator("list_endpoints").paginate():
+        for item in page["Endpoints"]:
+            if item["EndpointName"] == name:
+                continue
+            variants = sagemaker.describe_endpoint(EndpointName=item["EndpointName"]).get(
+                "ProductionVariants", []
+            )
+            serverless = [
+                variant["CurrentServerlessConfig"]["MaxConcurrency"]
+                for variant in variants
+                if "CurrentServerlessConfig" in variant
+            ]
+            if serverless:
+                found.append(sum(serverless))
+    return found
+
+
+def read_plan(config: Config, baseline: Path, *, clients: dict[str, Any]) -> MonitoringPlan:
+    """What there is to watch the endpoint with."""
+    found = baseline / "baseline.json"
+    return MonitoringPlan(
+        baseline=read_contract(Baseline, found) if found.is_file() else None,
+        records_bucket_found=_exists(lambda: clients["s3"].head_bucket(Bucket=config.bucket)),
+        alert_topic_found=_exists(
+            lambda: clients["sns"].get_topic_attributes(TopicArn=config.monitoring.alert_topic_arn)
+        ),
+    )
+
+
+def _exists(ask: Any) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NotFound", "NoSuchBucket"):
+            return False
+        raise
+    return True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The step's program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--candidates", type=Path, required=True)
+    parser.add_argument("--profile", type=Path, required=True)
+    parser.add_argument("--baseline", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--readiness-uri", required=True)
+    args = parser.parse_args(argv)
+
+    config, limits = read_resolved_config(args.config), load_limits()
+    optimization = read_contract(Optimization, args.candidates / "optimization.json")
+    clients = {
+        name: client(name, region=config.region)
+        for name in ("sagemaker", "service-quotas", "s3", "sns")
+    }
+    arn = optimization.model_package_arn
+    with explained("quotas and the monitoring plan", do="Check the job role's permissions"):
+        readiness = judge_candidates(
+            optimization,
+            read_contract(Profile, args.profile / "profile.json"),
+            package={} if arn is None else describe_package(arn, clients["sagemaker"]),
+            account=read_account(config, limits, clients=clients),
+            plan=read_plan(config, args.baseline, clients=clients),
+            config=config,
+            limits=limits,
+        )
+    write_contract(readiness, args.output / "readiness.json")
+    answer = verdict(readiness, config.unknown_blocks, args.readiness_uri)
+    write_contract(answer, args.output / "verdict.json")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
