@@ -26,6 +26,7 @@ class EndpointConfig(Part):
     memory_size_mb: MemoryTier | None
     max_concurrency: PositiveInt
     provisioned_concurrency: PositiveInt | None
+    environment: dict[str, str]
 
 
 class ImagesConfig(Part):
@@ -200,7 +201,7 @@ def _lay_over(base: dict[str, Any], top: dict[str, Any], *, where: str, prefix: 
                 allowed=", ".join(f"{prefix}{name}" for name in base),
                 do=f"Did you mean {prefix}{close[0]}?" if close else "Remove it",
             )
-        if isinstance(base[key], dict) and isinstance(value, dict):
+        if isinstance(base[key], dict) and base[key] and isinstance(value, dict):
             _lay_over(base[key], value, where=where, prefix=f"{prefix}{key}.")
         else:
             base[key] = value

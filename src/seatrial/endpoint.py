@@ -1,0 +1,145 @@
+"""A serverless endpoint as it is now: look, change, wait, invoke."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.aws import explained
+from seatrial.contracts import Action
+from seatrial.errors import DeploymentError, InputError
+
+# CreateEndpoint of a serverless endpoint has been seen to take more than ten minutes.
+CHANGE_DEADLINE_S = 1800
+SYNTHETIC = "seatrial-synthetic=true"
+EVENT_ID = "seatrial-event-id"
+
+BASELINE_TAG = "seatrial:baseline"
+PACKAGE_TAG = "seatrial:model-package-arn"
+RECORDS_TAG = "seatrial:records"
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    """What DescribeEndpoint says."""
+
+    name: str
+    status: str
+    endpoint_config_name: str
+    failure_reason: str | None
+
+    @property
+    def settled(self) -> bool:
+        """True if no change is under way."""
+        return not self.status.endswith("ing")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an invocation gave back."""
+
+    body: bytes
+    content_type: str
+    event_id: str | None
+
+
+def find_endpoint(name: str, sagemaker: Any) -> EndpointState | None:
+    """The endpoint's state; None if there is no endpoint of that name."""
+    from botocore.exceptions import ClientError
+
+    with explained(f"the endpoint {name}", do="Allow sagemaker:DescribeEndpoint"):
+        try:
+            found = sagemaker.describe_endpoint(EndpointName=name)
+        except ClientError as error:
+            if "Could not find" in error.response["Error"]["Message"]:
+                return None
+            raise
+    return EndpointState(
+        name, found["EndpointStatus"], found["EndpointConfigName"], found.get("FailureReason")
+    )
+
+
+def get_endpoint(name: str, sagemaker: Any) -> EndpointState:
+    """The endpoint's state; InputError if there is no endpoint of that name."""
+    state = find_endpoint(name, sagemaker)
+    if state is None:
+        raise InputError(
+            "no such endpoint",
+            got=name,
+            allowed="the name of an endpoint in this account and region",
+            do="Approve a model package to deploy it, or check the name",
+        )
+    return state
+
+
+def config_tags(state: EndpointState, sagemaker: Any) -> dict[str, str]:
+    """The tags of the configuration in use: where its baseline, records and package are."""
+    with explained(f"the tags of {state.endpoint_config_name}", do="Allow sagemaker:ListTags"):
+        described = sagemaker.describe_endpoint_config(
+            EndpointConfigName=state.endpoint_config_name
+        )
+        tags = sagemaker.list_tags(ResourceArn=described["EndpointConfigArn"])["Tags"]
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def apply(actions: Iterable[Action], clients: Mapping[str, Any]) -> None:
+    """Make the calls, in order."""
+    for action in actions:
+        doing = f"{action.service}:{action.method}"
+        with explained(doing, do="Check the job role's permissions and the account's quotas"):
+            getattr(clients[action.service], action.method)(**action.parameters)
+
+
+def wait_until_settled(
+    name: str,
+    sagemaker: Any,
+    *,
+    poll_s: float,
+    deadline_s: float = CHANGE_DEADLINE_S,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> EndpointState | None:
+    """Wait for a change of the endpoint to end; None if it is gone."""
+    started = clock()
+    while (state := find_endpoint(name, sagemaker)) is not None and not state.settled:
+        if clock() - started > deadline_s:
+            raise DeploymentError(
+                f"the endpoint {name} did not settle",
+                got=f"{state.status} after {deadline_s:.0f} s",
+                allowed="InService or Failed",
+                do="Look at its log group, and at DescribeEndpoint",
+            )
+        sleep(poll_s)
+    return state
+
+
+def invoke(
+    name: str,
+    body: bytes,
+    *,
+    runtime: Any,
+    content_type: str,
+    accept: str,
+    attributes: str | None = None,
+    inference_id: str | None = None,
+) -> Answer:
+    """One prediction; `attributes` go along as SageMaker's custom attributes."""
+    optional = {"CustomAttributes": attributes, "InferenceId": inference_id}
+    with explained(
+        f"a prediction of {name}", do=f"Look into the log group /aws/sagemaker/Endpoints/{name}"
+    ):
+        answer = runtime.invoke_endpoint(
+            EndpointName=name,
+            ContentType=content_type,
+            Accept=accept,
+            Body=body,
+            **{key: value for key, value in optional.items() if value is not None},
+        )
+    attributes_back = dict(
+        part.strip().partition("=")[::2]
+        for part in answer.get("CustomAttributes", "").split(",")
+        if "=" in part
+    )
+    return Answer(answer["Body"].read(), answer["ContentType"], attributes_back.get(EVENT_ID))

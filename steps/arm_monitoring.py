@@ -1,0 +1,142 @@
+"""See that a deployed endpoint is watched; otherwise take the deployment back.
+
+Reads   deployment/ (deployment.json), baseline/, the configuration; prediction records from S3.
+Writes  arming.json (Arming). Fails, after the rollback, with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from seatrial.aws import S3, client
+from seatrial.config import Config, read_resolved_config
+from seatrial.contracts import Arming, Deployment, SelfTest, read_contract, write_contract
+from seatrial.errors import DeploymentError
+from seatrial.monitoring.selftest import seed_from, self_tests
+from seatrial.steps.deploy_endpoint import take_back
+from seatrial.steps.entry import run
+
+
+def hour_prefixes(deployment: Deployment) -> list[str]:
+    """Where the records of the golden predictions can be: their hour of arrival, or the next."""
+    hours = (deployment.deployed_at + timedelta(hours=offset) for offset in (-1, 0, 1))
+    return [f"{deployment.records_uri}/{hour:%Y/%m/%d/%H}/" for hour in hours]
+
+
+def wait_for_records(
+    deployment: Deployment,
+    s3: S3,
+    *,
+    deadline_s: float,
+    poll_s: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[set[str], float]:
+    """Event ids of the golden predictions that were found in the log, and the seconds it took."""
+    wanted = {item.event_id for item in deployment.golden}
+    seen: set[str] = set()
+    read: set[str] = set()
+    started = clock()
+    while True:
+        for prefix in hour_prefixes(deployment):
+            for uri in s3.uris(prefix):
+                if uri not in read:
+                    text = s3.get_bytes(uri).decode("utf-8", errors="replace")
+                    seen |= {event_id for event_id in wanted if event_id in text}
+                    read.add(uri)
+        waited_s = clock() - started
+        if seen == wanted or waited_s >= deadline_s:
+            return seen, waited_s
+        sleep(poll_s)
+
+
+def arming(
+    deployment: Deployment, seen: set[str], waited_s: float, tests: Sequence[SelfTest]
+) -> Arming:
+    """Armed only if every golden prediction is in the log and every self-test passed."""
+    missing = {item.event_id for item in deployment.golden} - seen
+    failed = [test for test in tests if not test.passed]
+    reason = None
+    if missing:
+        reason = (
+            f"{len(missing)} of {len(deployment.golden)} predictions are not in the log at "
+            f"{deployment.records_uri} after {waited_s:.0f} s"
+        )
+    elif failed:
+        test = failed[0]
+        reason = (
+            f"the monitor's self-test {test.name!r} failed: alert {test.alert} about "
+            f"{', '.join(test.alerted_columns) or 'no column'}, expected {test.expected_alert} "
+            f"about {', '.join(test.moved_columns) or 'no column'}"
+        )
+    return Arming(
+        endpoint_name=deployment.endpoint_name,
+        records_seen=tuple(sorted(seen)),
+        waited_s=waited_s,
+        self_tests=tuple(tests),
+        armed=reason is None,
+        reason=reason,
+    )
+
+
+def arm(
+    deployment: Deployment,
+    baseline: Path,
+    config: Config,
+    clients: Mapping[str, Any],
+    *,
+    model_package_arn: str,
+    poll_s: float,
+) -> Arming:
+    """Look for the records, test the monitor, and roll back if one of them fails."""
+    seen, waited_s = wait_for_records(
+        deployment,
+        S3(clients["s3"]),
+        deadline_s=config.monitoring.arm_deadline_s,
+        poll_s=poll_s,
+    )
+    tests = self_tests(baseline, seed_from(model_package_arn), min_rows=config.monitoring.min_rows)
+    result = arming(deployment, seen, waited_s, tests)
+    if not result.armed:
+        take_back(deployment.endpoint_name, deployment.rollback, clients, poll_s=poll_s)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The step's program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model-package-arn", required=True)
+    parser.add_argument("--deployment", type=Path, required=True)
+    parser.add_argument("--baseline", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    config = read_resolved_config(args.config)
+    clients = {name: client(name, region=config.region) for name in ("sagemaker", "s3")}
+    result = arm(
+        read_contract(Deployment, args.deployment / "deployment.json"),
+        args.baseline,
+        config,
+        clients,
+        model_package_arn=args.model_package_arn,
+        poll_s=1.0,
+    )
+    write_contract(result, args.output / "arming.json")
+    if not result.armed:
+        raise DeploymentError(
+            f"{result.endpoint_name} is not watched and was taken back",
+            got=result.reason,
+            allowed="records in the log, and a monitor that tells drift from none",
+            do="Check the log delivery and the reference data, then approve again",
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
