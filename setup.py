@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
 
 FOLDERS = {
     "seatrial": "src/seatrial",
@@ -13,17 +15,17 @@ FOLDERS = {
     "seatrial.localcloud": "localcloud",
     "seatrial.configs": "configs",
     "seatrial.examples": "examples",
-    "seatrial.examples.flights": "examples/flights",
 }
+PACKAGES = [
+    *FOLDERS,
+    *(f"{name}.{part}" for name, folder in FOLDERS.items() for part in find_packages(folder)),
+]
 
 CORE = ["boto3>=1.44,<2", "pydantic>=2.12,<3", "PyYAML>=6,<7", "typer>=0.20,<1", "rich>=14,<16"]
-# What the endpoint's container gets, and nothing more.
 SERVING = [
-    "numpy>=2,<3",
-    "onnxruntime>=1.24,<2",
-    "uvicorn>=0.35,<1",
-    "httptools>=0.6,<1",
-    "orjson>=3.11,<4",
+    line
+    for line in (HERE / "requirements-serving.in").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
 ]
 OPTIMIZE = [
     "mlflow>=3.10,<4",
@@ -61,14 +63,12 @@ setup(
         "Sea trials for models on SageMaker Serverless Inference: "
         "optimize, profile, judge, deploy, monitor"
     ),
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8")
-    if Path(__file__).with_name("README.md").exists()
-    else "",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
-    packages=list(FOLDERS),
+    packages=PACKAGES,
     package_dir=FOLDERS,
     package_data={"seatrial": ["py.typed"], "seatrial.configs": ["*.yaml"]},
     install_requires=CORE,

@@ -9,6 +9,10 @@ from typing import Any
 # JSON in, JSON out; runs in a worker thread; raises AwsError for what the service refuses.
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
 
+# Names the cloud that a process belongs to: in the environment of the daemon and of each process in
+# an image, so that nothing of it survives: see sweep.py.
+OWNER_VARIABLE = "SEATRIAL_LOCALCLOUD_OWNER"
+
 # What moto uses too, so that its ARNs and ours name one account.
 ACCOUNT = "123456789012"
 
@@ -23,6 +27,10 @@ class AwsError(Exception):
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")
         self.code, self.message, self.status = code, message, status
+
+
+class NotOurs(Exception):  # noqa: N818 - a refusal to answer, not an error
+    """Raised by a handler for a request that is moto's after all (tags of moto's resources …)."""
 
 
 @dataclass(frozen=True)

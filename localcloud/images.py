@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 
 from seatrial.contracts import Contract, Part, first_problem
 from seatrial.errors import ConfigError
-from seatrial.localcloud.api import AwsError
+from seatrial.localcloud.api import OWNER_VARIABLE, AwsError
 
 
 class Image(Part):
@@ -31,7 +31,8 @@ class Image(Part):
 
     def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         """The environment of a process in this image: little of ours, and `extra`."""
-        kept = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
+        names = ("LANG", "TZ", OWNER_VARIABLE)
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         folder = str(Path(self.interpreter).parent)
         return {**kept, "PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", **extra}  # noqa: S108
 
@@ -85,3 +86,16 @@ def default_image_map(toolbox_uri: str, serving_uri: str, serving_python: str | 
             serving_uri: Image(interpreter=serving_python or sys.executable, serve=serve),
         }
     )
+
+
+def write_image_map(image_map: ImageMap, path: Path) -> Path:
+    """Write the map as YAML, and return `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(image_map.model_dump(mode="json")), encoding="utf-8")
+    return path
+
+
+def serving_python() -> str | None:
+    """The serving environment that `make setup` puts beside this one; None without it."""
+    beside = Path(sys.prefix).with_name(f"{Path(sys.prefix).name}-serving") / "bin" / "python"
+    return str(beside) if beside.exists() else None

@@ -33,7 +33,7 @@ class Upserted:
 
     pipeline_arns: dict[str, str]
     rule_name: str
-    config_uri: str
+    definitions: Definitions
 
 
 def make_definitions(config: Config, *, config_uri: str, profiler_uri: str) -> Definitions:
@@ -102,7 +102,7 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
             Description="An approved model package starts the readiness pipeline",
         )
         clients["events"].put_targets(Rule=rule, Targets=[target])
-    return Upserted(arns, rule, config_uri(config))
+    return Upserted(arns, rule, definitions)
 
 
 def approval_pattern(group: str) -> dict[str, Any]:

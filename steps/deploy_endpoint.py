@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from seatrial.contracts import (
     Optimization,
     Payload,
     Readiness,
+    ServerlessConfiguration,
     read_contract,
     write_contract,
 )
@@ -37,6 +39,9 @@ from seatrial.verification import verify_configuration, verify_predictions
 
 if TYPE_CHECKING:
     from seatrial.serving.model import Model
+
+# localcloud is done within a second; AWS takes minutes, and allows many more calls than this.
+POLL_S = 0.5
 
 
 def deploy(
@@ -110,7 +115,16 @@ def take_back(
     wait_until_settled(endpoint_name, sagemaker, poll_s=poll_s, sleep=sleep)
 
 
-def chosen_candidate(candidates: Path, readiness: Readiness) -> tuple[Candidate, Path]:
+@dataclass(frozen=True)
+class Chosen:
+    """What the verdict chose."""
+
+    candidate: Candidate
+    archive: Path
+    serverless: ServerlessConfiguration
+
+
+def chosen_candidate(candidates: Path, readiness: Readiness) -> Chosen:
     """The candidate that the verdict chose, and its archive; InputError if it is not ready."""
     if not readiness.ready or readiness.recommended is None:
         raise InputError(
@@ -129,7 +143,7 @@ def chosen_candidate(candidates: Path, readiness: Readiness) -> tuple[Candidate,
             allowed=f"sha256 {candidate.archive_sha256}",
             do="Run the pipeline again from OptimizeModel",
         )
-    return candidate, archive
+    return Chosen(candidate, archive, readiness.recommended)
 
 
 def read_payloads(path: Path) -> list[Payload]:
@@ -140,40 +154,60 @@ def read_payloads(path: Path) -> list[Payload]:
 
 def make_target(
     config: Config,
-    readiness: Readiness,
+    serverless: ServerlessConfiguration,
     *,
-    archive: Path,
     archive_sha256: str,
     baseline: Path,
     model_package_arn: str,
-    s3: S3,
 ) -> Target:
-    """Upload archive and baseline by content, and say what is to serve."""
-    if readiness.recommended is None:  # chosen_candidate has seen to it
-        raise AssertionError
+    """What is to serve, by the content of archive and baseline."""
     endpoint, bucket = config.endpoint, config.bucket
-    model_data_url = f"s3://{bucket}/models/{archive_sha256}/model.tar.gz"
-    if not s3.exists(model_data_url):
-        s3.upload(archive, model_data_url)
-    digest = _folder_hash(baseline)
     return Target(
         endpoint_name=endpoint.name,
         variant_name=endpoint.variant_name,
         image=config.images.serving,
         role=config.roles.endpoint,
-        model_data_url=model_data_url,
-        baseline_uri=s3.upload_folder(baseline, f"s3://{bucket}/baselines/{digest}"),
+        model_data_url=f"s3://{bucket}/models/{archive_sha256}/model.tar.gz",
+        baseline_uri=f"s3://{bucket}/baselines/{_folder_hash(baseline)}",
         records_uri=f"s3://{bucket}/predictions/{endpoint.name}/{endpoint.variant_name}",
         model_package_arn=model_package_arn,
-        serverless=readiness.recommended,
+        serverless=serverless,
         environment=endpoint.environment,
     )
+
+
+def upload(target: Target, *, archive: Path, baseline: Path, s3: S3) -> None:
+    """Put archive and baseline where the target says, once."""
+    if not s3.exists(target.model_data_url):
+        s3.upload(archive, target.model_data_url)
+    s3.upload_folder(baseline, target.baseline_uri)
 
 
 def _folder_hash(folder: Path) -> str:
     names = sorted(item for item in folder.rglob("*") if item.is_file())
     lines = [f"{sha256_of(item)} {item.relative_to(folder).as_posix()}" for item in names]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def make_clients(config: Config) -> dict[str, Any]:
+    """The clients that a deployment needs."""
+    names = ("sagemaker", "sagemaker-runtime", "logs", "firehose", "s3")
+    return {name: client(name, region=config.region) for name in names}
+
+
+def dry_run(
+    config: Config, *, candidates: Path, readiness: Path, baseline: Path, model_package_arn: str
+) -> list[Action]:
+    """The calls that a deployment would make now; changes nothing."""
+    chosen = chosen_candidate(candidates, read_contract(Readiness, readiness / "readiness.json"))
+    target = make_target(
+        config,
+        chosen.serverless,
+        archive_sha256=chosen.candidate.archive_sha256,
+        baseline=baseline,
+        model_package_arn=model_package_arn,
+    )
+    return plan(target, look(target, make_clients(config)), config)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -189,31 +223,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     config = read_resolved_config(args.config)
     readiness = read_contract(Readiness, args.readiness / "readiness.json")
-    candidate, archive = chosen_candidate(args.candidates, readiness)
-    clients = {
-        name: client(name, region=config.region)
-        for name in ("sagemaker", "sagemaker-runtime", "logs", "firehose", "s3")
-    }
+    chosen = chosen_candidate(args.candidates, readiness)
     target = make_target(
         config,
-        readiness,
-        archive=archive,
-        archive_sha256=candidate.archive_sha256,
+        chosen.serverless,
+        archive_sha256=chosen.candidate.archive_sha256,
         baseline=args.baseline,
         model_package_arn=args.model_package_arn,
-        s3=S3(clients["s3"]),
     )
+    clients = make_clients(config)
+    upload(target, archive=chosen.archive, baseline=args.baseline, s3=S3(clients["s3"]))
     from seatrial.serving.model import Model
 
     with TemporaryDirectory() as scratch:
-        unpack(archive, Path(scratch), max_mb=load_limits().disk_mb.value)
+        unpack(chosen.archive, Path(scratch), max_mb=load_limits().disk_mb.value)
         deployment = deploy(
             target,
             read_payloads(args.candidates / "payloads.jsonl"),
             Model.load(Path(scratch)),
             config,
             clients,
-            poll_s=1.0,
+            poll_s=POLL_S,
             now=lambda: datetime.now(UTC),
         )
     write_contract(deployment, args.output / "deployment.json")

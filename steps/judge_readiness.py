@@ -145,11 +145,31 @@ def _other_endpoints(name: str, sagemaker: Any) -> list[int]:
     return found
 
 
-def read_plan(config: Config, baseline: Path, *, clients: dict[str, Any]) -> MonitoringPlan:
+def assumed_account(config: Config, limits: Limits) -> Account:
+    """A new account's quotas, nothing used; for a verdict without AWS."""
+    known = config.quotas
+    return Account(
+        memory_size_mb=_quota(known.memory_size_mb, None, limits.assumed_memory_size_mb.value),
+        total_concurrency=_quota(
+            known.total_concurrency, None, limits.assumed_total_concurrency.value
+        ),
+        endpoints=_quota(known.endpoints, None, limits.assumed_endpoints.value),
+        other_concurrency=0,
+        other_endpoints=0,
+    )
+
+
+def _read_baseline(folder: Path) -> Baseline | None:
+    path = folder / "baseline.json"
+    return read_contract(Baseline, path) if path.is_file() else None
+
+
+def read_plan(
+    config: Config, baseline: Baseline | None, *, clients: dict[str, Any]
+) -> MonitoringPlan:
     """What there is to watch the endpoint with."""
-    found = baseline / "baseline.json"
     return MonitoringPlan(
-        baseline=read_contract(Baseline, found) if found.is_file() else None,
+        baseline=baseline,
         records_bucket_found=_exists(lambda: clients["s3"].head_bucket(Bucket=config.bucket)),
         alert_topic_found=_exists(
             lambda: clients["sns"].get_topic_attributes(TopicArn=config.monitoring.alert_topic_arn)
@@ -178,25 +198,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--readiness-uri", required=True)
+    parser.add_argument("--offline", action="store_true", help="ask AWS nothing")
     args = parser.parse_args(argv)
 
     config, limits = read_resolved_config(args.config), load_limits()
     optimization = read_contract(Optimization, args.candidates / "optimization.json")
-    clients = {
-        name: client(name, region=config.region)
-        for name in ("sagemaker", "service-quotas", "s3", "sns")
-    }
-    arn = optimization.model_package_arn
-    with explained("quotas and the monitoring plan", do="Check the job role's permissions"):
-        readiness = judge_candidates(
-            optimization,
-            read_contract(Profile, args.profile / "profile.json"),
-            package={} if arn is None else describe_package(arn, clients["sagemaker"]),
-            account=read_account(config, limits, clients=clients),
-            plan=read_plan(config, args.baseline, clients=clients),
-            config=config,
-            limits=limits,
-        )
+    baseline = _read_baseline(args.baseline)
+    if args.offline:
+        package: dict[str, Any] = {}
+        account, plan = assumed_account(config, limits), MonitoringPlan(baseline, None, None)
+    else:
+        clients = {
+            name: client(name, region=config.region)
+            for name in ("sagemaker", "service-quotas", "s3", "sns")
+        }
+        arn = optimization.model_package_arn
+        package = {} if arn is None else describe_package(arn, clients["sagemaker"])
+        with explained("quotas and the monitoring plan", do="Check the job role's permissions"):
+            account = read_account(config, limits, clients=clients)
+            plan = read_plan(config, baseline, clients=clients)
+    readiness = judge_candidates(
+        optimization,
+        read_contract(Profile, args.profile / "profile.json"),
+        package=package,
+        account=account,
+        plan=plan,
+        config=config,
+        limits=limits,
+    )
     write_contract(readiness, args.output / "readiness.json")
     answer = verdict(readiness, config.unknown_blocks, args.readiness_uri)
     write_contract(answer, args.output / "verdict.json")

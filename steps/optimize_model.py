@@ -70,6 +70,22 @@ class ValidationData:
         return values
 
 
+def read_frame(path: Path) -> pd.DataFrame:
+    """The Parquet file as a data frame; InputError if it is not one."""
+    import pandas as pd
+    import pyarrow
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise InputError(
+            "cannot read the data",
+            got=str(path),
+            allowed="a readable Parquet file",
+            do=f"Check the path and the file ({type(error).__name__})",
+        ) from error
+
+
 def agreement(original: Predictions, candidate: Predictions) -> Agreement:
     """How far the candidate's predictions are from the original's on the same rows."""
     import numpy as np
@@ -270,14 +286,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--candidates", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     args = parser.parse_args(argv)
-    import pandas as pd
-
     config = read_resolved_config(args.config)
     arn = args.model_package_arn
     with TemporaryDirectory() as scratch:
         model_dir = Path(scratch)
         inputs = fetch_package(arn, region=config.region, model_dir=model_dir, data=args.data)
-        frame = pd.read_parquet(args.data / "validation.parquet")
+        frame = read_frame(args.data / "validation.parquet")
         validation = ValidationData(inputs.task, frame, inputs.target)
         optimize(model_dir, validation, config.guards, args.candidates, model_package_arn=arn)
     shutil.move(args.data / "payloads.jsonl", args.candidates / "payloads.jsonl")

@@ -31,11 +31,11 @@ class Account:
 
 @dataclass(frozen=True)
 class MonitoringPlan:
-    """What a watched endpoint needs to be there before it serves."""
+    """What a watched endpoint needs to be there before it serves; None: AWS was not asked."""
 
     baseline: Baseline | None
-    records_bucket_found: bool
-    alert_topic_found: bool
+    records_bucket_found: bool | None
+    alert_topic_found: bool | None
 
 
 @dataclass(frozen=True)

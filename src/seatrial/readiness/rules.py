@@ -317,22 +317,21 @@ def unsupported_features(facts: Facts) -> dict[str, str]:
 def monitoring(facts: Facts, _: TierOutlook) -> Iterator[Check]:
     """MONITORING_PLAN: a baseline, a place for the records, and someone to alert."""
     plan = facts.plan
-    missing = [
-        name
-        for name, found in (
-            ("a baseline with drift bounds", plan.baseline is not None and plan.baseline.bounds),
-            (f"the bucket {facts.config.bucket} for prediction records", plan.records_bucket_found),
-            (f"the topic {facts.config.monitoring.alert_topic_arn}", plan.alert_topic_found),
-        )
-        if not found
-    ]
+    parts = {
+        "a baseline with drift bounds": plan.baseline is not None and bool(plan.baseline.bounds),
+        f"the bucket {facts.config.bucket} for prediction records": plan.records_bucket_found,
+        f"the topic {facts.config.monitoring.alert_topic_arn}": plan.alert_topic_found,
+    }
+    missing = [name for name, found in parts.items() if found is False]
+    not_asked = [name for name, found in parts.items() if found is None]
+    detail = f"missing: {', '.join(missing)}" if missing else "baseline, records and alert topic"
     yield at_most(
         "MONITORING_PLAN",
-        len(missing),
+        len(missing) if missing or not not_asked else None,
         0,
         "missing parts",
         "objective",
-        detail=f"missing: {', '.join(missing)}" if missing else "baseline, records and alert topic",
+        detail=detail if missing or not not_asked else f"not asked: {', '.join(not_asked)}",
         fix="Make what is missing; an endpoint that nobody watches is not deployed",
     )
 

@@ -59,11 +59,14 @@ def verdict(readiness: Readiness, unknown_blocks: Iterable[str], readiness_uri: 
     return Verdict(ready=False, message=f"not ready: {len(parts)} checks block")
 
 
-def _severity(check: Check) -> float:
-    """How many times over its limit; what is unknown comes last."""
+def _severity(check: Check) -> tuple[bool, bool, float]:
+    """Measured before unknown, what the service or the account forbids before what the user
+    would like, and then by how many times over its limit.
+    """
     if check.measured is None or check.limit is None:
-        return 0.0
-    return check.measured / check.limit if check.limit else float("inf")
+        return False, False, 0.0
+    ratio = check.measured / check.limit if check.limit else float("inf")
+    return True, check.source != "objective", ratio
 
 
 def _short(check: Check) -> str:

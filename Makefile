@@ -1,0 +1,62 @@
+# make setup   .venv and .venv-serving from the lock files
+# make demo    the flights' story on localcloud, into runs/demo
+# make test    the tests, on the installed wheel
+# make check   ruff and mypy
+# make lock    resolve the lock files again
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+SERVING := .venv-serving
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+OUT ?= runs/demo
+SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples -name '*.py' -o -name '*.yaml' -o -name py.typed)
+
+.PHONY: setup demo test check lock develop clean
+
+setup: $(VENV)/.installed
+
+$(UV):
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14) and "seatrial needs Python 3.11 to 3.13")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# The serving environment holds what the endpoint's container holds, and nothing more.
+$(VENV)/.dependencies: requirements.lock requirements-serving.lock | $(UV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements.lock
+	$(PYTHON) -m venv --clear --without-pip $(SERVING)
+	$(UV) pip install --quiet --python $(SERVING)/bin/python --require-hashes --compile-bytecode -r requirements-serving.lock
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.dependencies setup.py pyproject.toml $(SOURCES)
+	rm -rf build dist
+	$(UV) build --quiet --wheel --out-dir dist
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --reinstall --compile-bytecode dist/*.whl
+	$(UV) pip install --quiet --python $(SERVING)/bin/python --no-deps --reinstall --compile-bytecode dist/*.whl
+	touch $@
+
+demo: setup
+	$(BIN)/seatrial demo --out $(OUT)
+
+test: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# mypy looks at the package as it is installed, in a copy, since it keeps quiet about site-packages.
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	rm -rf build/check && mkdir -p build/check
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --target build/check dist/*.whl
+	cd build/check && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p seatrial
+
+lock: | $(UV)
+	$(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --extra dev -o requirements.lock setup.py
+	$(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes -c requirements.lock -o requirements-serving.lock requirements-serving.in
+
+# An editable install for people; tests in CI run on the wheel.
+develop: $(VENV)/.dependencies
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . --config-settings editable_mode=strict
+
+clean:
+	rm -rf $(VENV) $(SERVING) build dist runs *.egg-info

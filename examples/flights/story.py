@@ -1,0 +1,273 @@
+"""The demo's story, stage by stage, against whatever AWS the environment points to.
+
+Each stage returns what it found; the demo prints it, the flow tests check it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seatrial.aws import S3, client
+from seatrial.config import Config
+from seatrial.contracts import Check, Monitoring, Readiness, read_contract
+from seatrial.endpoint import EndpointState, get_endpoint
+from seatrial.errors import CloudError
+from seatrial.examples.flights import train
+from seatrial.examples.flights.data import (
+    FEATURES,
+    NUMBERS,
+    TARGET,
+    TIME,
+    Period,
+    load_flights,
+    training_flights,
+    within,
+)
+from seatrial.examples.flights.traffic import Asked, replay, write_labels
+from seatrial.pipelines.comparison import ComparedRun, compare_runs, download_model
+from seatrial.pipelines.execution import (
+    ExecutionStatus,
+    executions,
+    follow,
+    start,
+)
+from seatrial.pipelines.registration import InputFiles, approve, register
+from seatrial.pipelines.upsert import Upserted, upsert
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXPERIMENT = "flights"
+METRIC = "auc"
+SMALL_ROWS = 500
+OnStatus = Callable[[ExecutionStatus], None]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the data the story uses."""
+
+    share: float = 1.0
+    neighbour_rows: int = train.NEIGHBOUR_ROWS
+    batch_rows: int = 8_000
+
+
+@dataclass(frozen=True)
+class WatchedWindow:
+    """What monitoring said of a week."""
+
+    execution: ExecutionStatus
+    monitoring: Monitoring
+
+
+class Story:
+    """The stages share a folder, a configuration and the data."""
+
+    def __init__(self, out: Path, config: Config, scale: Scale) -> None:
+        self.out, self.config, self.scale = out, config, scale
+        names = ("s3", "sagemaker", "sagemaker-runtime", "events", "sns")
+        self.clients = {name: client(name, region=config.region) for name in names}
+        self.s3 = S3(self.clients["s3"])
+        flights = load_flights()
+        if scale.share < 1:
+            flights = flights.sample(frac=scale.share, random_state=0).sort_values(TIME)
+        self.flights: pd.DataFrame = flights.reset_index(drop=True)
+        self.training, self.validation = train.split(training_flights(self.flights), seed=0)
+
+    def lay_foundation(self) -> None:
+        """Bucket and alert topic; on AWS a template makes them."""
+        self.clients["s3"].create_bucket(Bucket=self.config.bucket)
+        name = self.config.monitoring.alert_topic_arn.rsplit(":", 1)[-1]
+        self.clients["sns"].create_topic(Name=name)
+
+    def upsert_pipelines(self) -> Upserted:
+        """Make both pipelines and the approval rule, and keep the definitions beside the run."""
+        done = upsert(self.config, clients=self.clients)
+        for name in ("readiness", "monitoring"):
+            path = self.out / "definitions" / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(getattr(done.definitions, name) + "\n", encoding="utf-8")
+        return done
+
+    def train_and_compare(self) -> list[ComparedRun]:
+        """Two models into MLflow; the runs come back best first."""
+        self._use_mlflow()
+        for name in ("boosted-trees", "logistic-regression"):
+            fitted = train.fit(name, self.training, self.validation)
+            train.log_run(fitted, self.training, experiment=EXPERIMENT)
+        return compare_runs(EXPERIMENT, metric=METRIC, tracking_uri=self.mlflow_uri)
+
+    def register_best(self, runs: list[ComparedRun]) -> str:
+        """Register the best run as a model package that waits for approval; return its ARN."""
+        rows = self.validation
+        payloads = [
+            train.json_payload("one-flight", rows.head(1), FEATURES),
+            train.payload("one-hour", rows.head(40), FEATURES),
+            train.payload("one-day", rows.head(SMALL_ROWS), FEATURES),
+        ]
+        return self._register(runs[0], payloads, rows, others=runs[1:])
+
+    def register_neighbours(self) -> str:
+        """Register k nearest neighbours with a batch payload that it cannot afford."""
+        self._use_mlflow()
+        validation = self.validation.sample(
+            min(2_000, len(self.validation)), random_state=0
+        ).sort_values(TIME)
+        fitted = train.fit(
+            "nearest-neighbours",
+            self.training,
+            validation,
+            max_rows=self.scale.neighbour_rows,
+        )
+        run_id = train.log_run(fitted, self.training, experiment=EXPERIMENT)
+        run = ComparedRun(run_id, fitted.name, fitted.metrics[METRIC])
+        rows = self.training.head(self.scale.batch_rows)
+        payloads = [
+            train.payload("one-day", rows.head(SMALL_ROWS), NUMBERS),
+            train.payload("batch", rows, NUMBERS),
+        ]
+        return self._register(run, payloads, validation, others=[])
+
+    def _register(
+        self,
+        run: ComparedRun,
+        payloads: list[Any],
+        validation: pd.DataFrame,
+        *,
+        others: list[ComparedRun],
+    ) -> str:
+        folder = self.out / "models" / run.name
+        files = train.write_inputs(folder / "inputs", self.training, validation, payloads)
+        beaten = ", ".join(f"{item.name} {item.metric:.4f}" for item in others)
+        return register(
+            download_model(run, folder, tracking_uri=self.mlflow_uri),
+            InputFiles(
+                task="binary_classification",
+                validation=files / "validation.parquet",
+                reference=files / "reference.parquet",
+                payloads=files / "payloads.jsonl",
+                target=TARGET,
+                time_column=TIME,
+            ),
+            group=self.config.model_package_group,
+            bucket=self.config.bucket,
+            image=self.config.images.serving,
+            s3=self.s3,
+            sagemaker=self.clients["sagemaker"],
+            description=f"{run.name}, {METRIC} {run.metric:.4f}",
+            metadata={
+                "mlflow.run_id": run.run_id,
+                f"mlflow.{METRIC}": f"{run.metric:.6f}",
+                **({"mlflow.beaten": beaten} if beaten else {}),
+            },
+        )
+
+    def approve_and_follow(self, package_arn: str, on_status: OnStatus) -> ExecutionStatus:
+        """Approve the package; the rule starts the pipeline. Follow it to its end."""
+        sagemaker, pipeline = self.clients["sagemaker"], self.config.readiness_pipeline
+        before = set(executions(pipeline, sagemaker))
+        approve(package_arn, sagemaker, because="demo")
+        arn = self._wait_for_execution(pipeline, before)
+        return self._follow(arn, on_status)
+
+    def _wait_for_execution(self, pipeline: str, before: set[str], wait_s: float = 30) -> str:
+        started = time.monotonic()
+        while time.monotonic() - started < wait_s:
+            new = [
+                arn for arn in executions(pipeline, self.clients["sagemaker"]) if arn not in before
+            ]
+            if new:
+                return new[0]
+            time.sleep(0.1)
+        raise CloudError(
+            "the approval did not start the pipeline",
+            got=f"no new execution of {pipeline} within {wait_s:.0f} s",
+            allowed="one execution",
+            do="Check the EventBridge rule: seatrial pipeline upsert",
+        )
+
+    def _follow(self, arn: str, on_status: OnStatus) -> ExecutionStatus:
+        for now in follow(arn, self.clients["sagemaker"], poll_s=0.25):
+            on_status(now)
+        self.keep_outputs(now)
+        return now
+
+    def keep_outputs(self, execution: ExecutionStatus) -> Path:
+        """Fetch everything the execution's steps wrote."""
+        pipeline = execution.arn.split("/")[1]
+        prefix = f"s3://{self.config.bucket}/runs/{pipeline}/{execution.execution_id}"
+        folder = self.out / "executions" / execution.execution_id
+        return self.s3.download_folder(prefix, folder)
+
+    def readiness(self, execution: ExecutionStatus) -> Readiness:
+        """The verdict of an execution."""
+        folder = self.keep_outputs(execution)
+        return read_contract(Readiness, folder / "JudgeReadiness" / "verdict" / "readiness.json")
+
+    def endpoint(self) -> EndpointState:
+        """The endpoint as it is now."""
+        return get_endpoint(self.config.endpoint.name, self.clients["sagemaker"])
+
+    def serve(self, period: Period, tick: Callable[[], None]) -> list[Asked]:
+        """Send the flights of a week to the endpoint."""
+        return replay(
+            within(self.flights, period),
+            self.config.endpoint.name,
+            self.clients["sagemaker-runtime"],
+            tick=tick,
+        )
+
+    def watch(
+        self, period: Period, on_status: OnStatus, *, labels_uri: str | None = None
+    ) -> WatchedWindow:
+        """Run the monitoring pipeline on a week."""
+        parameters = {
+            "EndpointName": self.config.endpoint.name,
+            "WindowStart": _midnight(period.start),
+            "WindowEnd": _midnight(period.end),
+        }
+        if labels_uri is not None:
+            parameters["LabelsUri"] = labels_uri
+        arn = start(self.config.monitoring_pipeline, parameters, self.clients["sagemaker"])
+        execution = self._follow(arn, on_status)
+        if execution.status != "Succeeded":
+            raise CloudError(
+                "the monitoring pipeline failed",
+                got=execution.failure_reason,
+                allowed="Succeeded",
+                do=f"Read the logs of {arn}",
+            )
+        path = self.out / "executions" / execution.execution_id / "React" / "monitoring"
+        return WatchedWindow(execution, read_contract(Monitoring, path / "monitoring.json"))
+
+    def deliver_labels(self, asked: list[Asked]) -> str:
+        """The truth arrives: put it into S3, and return its URI."""
+        path = write_labels(asked, self.out / "labels" / "summer-week.csv")
+        return self.s3.upload(path, f"s3://{self.config.bucket}/labels/{path.name}")
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Where runs are logged."""
+        return str(self.config.tracking.mlflow_uri)
+
+    def _use_mlflow(self) -> None:
+        import mlflow
+
+        mlflow.set_tracking_uri(self.mlflow_uri)
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            artifacts = (self.out / "mlflow-artifacts").absolute().as_uri()
+            mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
+
+
+def find_check(readiness: Readiness, code: str) -> Check:
+    """The check of that code."""
+    return next(check for check in readiness.checks if check.code == code)
+
+
+def _midnight(day: str) -> str:
+    return datetime.fromisoformat(day).strftime("%Y-%m-%dT%H:%M:%SZ")

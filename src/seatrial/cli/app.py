@@ -1,0 +1,51 @@
+"""The verbs, put together; and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seatrial.cli import cloud, demo, endpoint, pipeline, steps
+from seatrial.cli.output import FAILED, Shared
+from seatrial.errors import SeatrialError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sea trials for models on SageMaker Serverless Inference.",
+)
+app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
+app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
+for verbs in (demo.app, steps.app, endpoint.app):
+    app.registered_commands += verbs.registered_commands
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML laid over the defaults of configs/default.yaml.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Options that every verb shares."""
+    context.obj = Shared(config, as_json)
+
+
+def main() -> None:
+    """The console script."""
+    # mlflow and the SageMaker SDK call home unless told not to.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        app()
+    except SeatrialError as error:
+        sys.stderr.write(f"seatrial: {error}\n")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("seatrial: stopped\n")
+        sys.exit(130)

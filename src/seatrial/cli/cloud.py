@@ -1,0 +1,67 @@
+"""`seatrial cloud up|down|status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seatrial.cli.output import AGAINST, say_json, say_table, shared
+
+app = typer.Typer(no_args_is_help=True)
+StateDir = Annotated[Path, typer.Option("--state-dir", help="Where localcloud keeps its files.")]
+DEFAULT_STATE_DIR = Path("runs/cloud")
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    state_dir: StateDir = DEFAULT_STATE_DIR,
+    port: Annotated[int, typer.Option(help="0: a free one.")] = 0,
+    images: Annotated[
+        Path | None, typer.Option(help="Image map; default: the interpreters here.")
+    ] = None,
+) -> None:
+    """Start localcloud, and print what to put into the environment."""
+    from seatrial.localcloud import control
+    from seatrial.localcloud.images import default_image_map, serving_python, write_image_map
+
+    options = shared(context)
+    config = options.config()
+    if images is None:
+        default = default_image_map(config.images.toolbox, config.images.serving, serving_python())
+        images = write_image_map(default, state_dir / "images.yaml")
+    info = control.up(state_dir, port=port, images_file=images, region=config.region)
+    environment = control.environment(info)
+    if options.as_json:
+        say_json(environment)
+    else:
+        for name, value in environment.items():
+            typer.echo(f"export {name}={value}")
+
+
+@app.command()
+def down(state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
+    """Stop localcloud and everything it started."""
+    from seatrial.localcloud import control
+
+    stopped = control.down(state_dir)
+    typer.echo("localcloud is down" if stopped else "localcloud was not up")
+
+
+@app.command()
+def status(context: typer.Context, state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
+    """Show whether localcloud is up, its endpoints and sandboxes."""
+    from seatrial.localcloud import control
+
+    found = control.status(state_dir)
+    if found is None:
+        typer.echo("localcloud is not up")
+        raise typer.Exit(AGAINST)
+    details = control.status_details(found)
+    if shared(context).as_json:
+        say_json(details)
+        return
+    rows = [(name, str(value)) for name, value in details.items()]
+    say_table(f"localcloud at {found.endpoint_url}", ("what", "value"), rows)

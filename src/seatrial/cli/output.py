@@ -1,0 +1,92 @@
+"""What verbs print, and the options they share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from seatrial.config import Config
+    from seatrial.contracts import Contract, Readiness
+
+GOOD, AGAINST, FAILED = 0, 1, 2
+STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The options that stand before the verb."""
+
+    config_path: Path | None
+    as_json: bool
+
+    def config(self) -> Config:
+        """The resolved configuration."""
+        from seatrial.config import load_config
+
+        return load_config(self.config_path)
+
+
+def shared(context: typer.Context) -> Shared:
+    """The shared options, typed."""
+    options: Shared = context.obj
+    return options
+
+
+def write_config(config: Config, folder: Path) -> Path:
+    """The resolved configuration as a file, for a step that reads one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.yaml"
+    path.write_text(config.to_yaml(), encoding="utf-8")
+    return path
+
+
+def say_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def say_contract(contract: Contract) -> None:
+    """A contract as JSON on stdout."""
+    typer.echo(contract.model_dump_json(indent=2))
+
+
+def say_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def say_readiness(readiness: Readiness) -> None:
+    """The verdict and its checks as a table."""
+    rows = [
+        (
+            f"[{STYLES[check.status]}]{check.status}[/]",
+            check.code,
+            "–" if check.measured is None else f"{check.measured:.4g}",
+            "–" if check.limit is None else f"{check.limit:.4g} {check.unit}",
+            check.source,
+            check.detail + (f". {check.fix}" if check.status != "pass" and check.fix else ""),
+        )
+        for check in readiness.checks
+    ]
+    say_table(
+        f"{readiness.candidate}: {'ready' if readiness.ready else 'not ready'}",
+        ("", "check", "measured", "limit", "source", "detail"),
+        rows,
+    )
+    if readiness.recommended is not None:
+        tier = readiness.recommended
+        price = readiness.cost
+        cost = "" if price is None else f", ${price.usd_per_million_requests:.2f} per million"
+        typer.echo(f"recommended: {tier.memory_size_mb} MB, {tier.max_concurrency} at once{cost}")

@@ -1,0 +1,117 @@
+"""`seatrial pipeline definition|upsert|start|status`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from seatrial.cli.output import AGAINST, say_json, say_table, shared
+
+app = typer.Typer(no_args_is_help=True)
+Which = Annotated[Literal["readiness", "monitoring"], typer.Argument(help="Which pipeline.")]
+
+
+@app.command()
+def definition(context: typer.Context, which: Which) -> None:
+    """Print the definition that AWS and localcloud run; asks AWS nothing."""
+    from seatrial.pipelines.upsert import config_uri, make_definitions, profiler_uri
+
+    config = shared(context).config()
+    made = make_definitions(
+        config, config_uri=config_uri(config), profiler_uri=profiler_uri(config)
+    )
+    typer.echo(getattr(made, which))
+
+
+@app.command()
+def upsert(context: typer.Context) -> None:
+    """Create or update both pipelines, and the rule that starts one on an approval."""
+    from seatrial.aws import client
+    from seatrial.pipelines.upsert import upsert as upsert_pipelines
+
+    options = shared(context)
+    config = options.config()
+    clients = {name: client(name, region=config.region) for name in ("s3", "sagemaker", "events")}
+    done = upsert_pipelines(config, clients=clients)
+    if options.as_json:
+        say_json({"pipelines": done.pipeline_arns, "rule": done.rule_name})
+    else:
+        say_table("there now", ("name", "ARN"), done.pipeline_arns.items())
+        typer.echo(f"approvals in {config.model_package_group} start it by rule {done.rule_name}")
+
+
+@app.command()
+def start(
+    context: typer.Context,
+    which: Which,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="Name=value; may be repeated.")
+    ] = None,
+) -> None:
+    """Start an execution, and print its ARN."""
+    from seatrial.aws import client
+    from seatrial.errors import InputError
+    from seatrial.pipelines.execution import start as start_execution
+
+    config = shared(context).config()
+    given = dict(item.partition("=")[::2] for item in parameter or [])
+    if any(not value for value in given.values()):
+        raise InputError(
+            "a parameter has no value", got=parameter, allowed="Name=value", do="Add the value"
+        )
+    name = getattr(config, f"{which}_pipeline")
+    typer.echo(start_execution(name, given, client("sagemaker", region=config.region)))
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="readiness, monitoring, or an execution's ARN.")],
+) -> None:
+    """Show an execution (or the pipeline's newest): exit 1 if it failed."""
+    from seatrial.aws import client
+    from seatrial.errors import InputError
+    from seatrial.pipelines.execution import executions
+    from seatrial.pipelines.execution import status as execution_status
+
+    options = shared(context)
+    config = options.config()
+    sagemaker = client("sagemaker", region=config.region)
+    arn = name
+    if not name.startswith("arn:"):
+        names = {
+            "readiness": config.readiness_pipeline,
+            "monitoring": config.monitoring_pipeline,
+        }
+        found = executions(names.get(name, name), sagemaker)
+        if not found:
+            raise InputError(
+                "the pipeline has not run", got=name, allowed="an execution", do="Start one first"
+            )
+        arn = found[0]
+    now = execution_status(arn, sagemaker)
+    if options.as_json:
+        say_json(
+            {
+                "arn": now.arn,
+                "status": now.status,
+                "failure_reason": now.failure_reason,
+                "steps": [vars(step) for step in now.steps],
+            }
+        )
+    else:
+        rows = [
+            (
+                step.name,
+                step.status + (" (cached)" if step.cached else ""),
+                "" if step.seconds is None else f"{step.seconds:.1f}",
+                step.failure_reason or "",
+            )
+            for step in now.steps
+        ]
+        say_table(f"{now.status}: {arn}", ("step", "status", "s", "reason"), rows)
+        if now.failure_reason:
+            typer.echo(now.failure_reason)
+    if now.status == "Failed":
+        raise typer.Exit(AGAINST)

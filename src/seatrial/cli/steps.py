@@ -1,0 +1,258 @@
+"""`seatrial optimize|profile|baseline|judge|deploy`: each step alone, on files."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seatrial.cli.output import (
+    AGAINST,
+    say_contract,
+    say_json,
+    say_readiness,
+    say_table,
+    shared,
+    write_config,
+)
+
+app = typer.Typer()
+Out = Annotated[Path, typer.Option("--out", help="Folder for what the step writes.")]
+Candidates = Annotated[Path, typer.Option(help="What optimize wrote.")]
+TaskName = Literal["binary_classification", "multiclass_classification", "regression"]
+
+
+@app.command()
+def optimize(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="MLflow model directory, or its .tar.gz.")],
+    validation: Annotated[Path, typer.Option(help="Parquet with inputs and target.")],
+    payloads: Annotated[Path, typer.Option(help="Sample requests, one JSON object a line.")],
+    target: Annotated[str, typer.Option(help="The target's column.")],
+    out: Out,
+    task: Annotated[TaskName, typer.Option()] = "binary_classification",
+) -> None:
+    """Convert a model to candidates, and measure how far they are from the original."""
+    from tempfile import TemporaryDirectory
+
+    from seatrial.archives import unpack
+    from seatrial.limits import load_limits
+    from seatrial.steps.optimize_model import ValidationData, read_frame
+    from seatrial.steps.optimize_model import optimize as optimize_model
+
+    options = shared(context)
+    guards = options.config().guards
+    data = ValidationData(task, read_frame(validation), target)
+    with TemporaryDirectory() as scratch:
+        folder = model
+        if model.is_file():
+            folder = unpack(model, Path(scratch), max_mb=load_limits().disk_mb.value)
+        result = optimize_model(folder, data, guards, out, model_package_arn=None)
+    shutil.copy(payloads, out / "payloads.jsonl")
+    if options.as_json:
+        say_contract(result)
+    else:
+        rows = [
+            (
+                item.name,
+                f"{item.model_size_mb:.2f}",
+                f"{item.agreement.max_deviation:.2g}",
+                ", ".join(f"{name} {value:.4f}" for name, value in item.quality.items()),
+                item.rejection or "survives",
+            )
+            for item in result.candidates
+        ]
+        columns = ("candidate", "MB", "max deviation", "quality", "verdict")
+        say_table(str(out), columns, rows)
+    if not result.survivors:
+        raise typer.Exit(AGAINST)
+
+
+@app.command()
+def profile(
+    context: typer.Context,
+    candidates: Candidates,
+    out: Out,
+    python: Annotated[
+        Path | None, typer.Option(help="The serving environment's interpreter; default: this one.")
+    ] = None,
+) -> None:
+    """Start the server on each survivor, and measure memory, cold start and latency."""
+    import os
+    import subprocess
+
+    from seatrial.contracts import Profile, read_contract
+    from seatrial.errors import InputError
+    from seatrial.pipelines.readiness import profile_arguments
+    from seatrial.steps import profile_model
+
+    options = shared(context)
+    interpreter = str(python or sys.executable)
+    command = [interpreter, profile_model.__file__, *profile_arguments(options.config())]
+    folder = str(Path(interpreter).parent.absolute())
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    ended = subprocess.run(
+        [*command, "--candidates", str(candidates), "--output", str(out)],
+        stdout=sys.stderr,
+        env=environment,
+        check=False,
+    )
+    if ended.returncode:
+        raise InputError(
+            "the profiler failed",
+            got=f"exit code {ended.returncode}",
+            allowed="a profile",
+            do="Read its message above",
+        )
+    result = read_contract(Profile, out / "profile.json")
+    if options.as_json:
+        say_contract(result)
+        return
+    rows = [
+        (
+            item.candidate,
+            payload.payload,
+            f"{'> ' if payload.stopped else ''}{payload.peak_memory_mb:.0f}",
+            "–" if payload.latency_p50_ms is None else f"{payload.latency_p50_ms:.1f}",
+            "–" if payload.latency_p95_ms is None else f"{payload.latency_p95_ms:.1f}",
+            "–" if item.cold_start is None else f"{item.cold_start.to_first_prediction_s:.2f}",
+            payload.first_error or item.failure or "",
+        )
+        for item in result.candidates
+        for payload in item.payloads
+    ]
+    columns = ("candidate", "payload", "peak MB", "p50 ms", "p95 ms", "cold start s", "error")
+    say_table(result.memory_method, columns, rows)
+
+
+@app.command()
+def baseline(
+    context: typer.Context,
+    candidates: Candidates,
+    reference: Annotated[Path, typer.Option(help="Parquet of the reference period.")],
+    target: Annotated[str, typer.Option(help="The target's column.")],
+    out: Out,
+    time_column: Annotated[str | None, typer.Option(help="The time of each row, UTC.")] = None,
+) -> None:
+    """Summarise the reference period, and how far its ordinary windows stray."""
+    from seatrial.contracts import Baseline, Optimization, read_contract
+    from seatrial.steps.build_baseline import build
+    from seatrial.steps.optimize_model import read_frame
+
+    options = shared(context)
+    build(
+        candidates,
+        read_frame(reference),
+        target=target,
+        time_column=time_column,
+        task=read_contract(Optimization, candidates / "optimization.json").task,
+        config=options.config(),
+        output=out,
+        model_package_arn=None,
+    )
+    result = read_contract(Baseline, out / "baseline.json")
+    if options.as_json:
+        say_contract(result)
+        return
+    rows = [
+        (
+            item.column,
+            item.metric,
+            f"{item.window_h:g}",
+            f"{item.bound:.3f}",
+            f"{item.floor:g}",
+            str(item.blocks),
+        )
+        for item in result.bounds
+    ]
+    columns = ("column", "metric", "window h", "bound", "floor", "blocks")
+    say_table(f"{result.rows} rows, by {result.bound_method}", columns, rows)
+
+
+@app.command()
+def judge(
+    context: typer.Context,
+    candidates: Candidates,
+    profile: Annotated[Path, typer.Option(help="What profile wrote.")],
+    baseline: Annotated[Path, typer.Option(help="What baseline wrote.")],
+    out: Out,
+    offline: Annotated[
+        bool, typer.Option(help="Ask AWS nothing: assume a new account's quotas.")
+    ] = False,
+) -> None:
+    """Judge whether the model is ready: exit 1 if it is not."""
+    from seatrial.contracts import Readiness, read_contract
+    from seatrial.steps import judge_readiness
+
+    options = shared(context)
+    config = write_config(options.config(), out)
+    judge_readiness.main(
+        [
+            *("--candidates", str(candidates)),
+            *("--profile", str(profile)),
+            *("--baseline", str(baseline)),
+            *("--config", str(config)),
+            *("--output", str(out)),
+            *("--readiness-uri", str(out)),
+            *(["--offline"] if offline else []),
+        ]
+    )
+    result = read_contract(Readiness, out / "readiness.json")
+    if options.as_json:
+        say_contract(result)
+    else:
+        say_readiness(result)
+    if not result.ready:
+        raise typer.Exit(AGAINST)
+
+
+@app.command()
+def deploy(
+    context: typer.Context,
+    candidates: Candidates,
+    readiness: Annotated[Path, typer.Option(help="What judge wrote.")],
+    baseline: Annotated[Path, typer.Option(help="What baseline wrote.")],
+    model_package_arn: Annotated[str, typer.Option(help="The package that this model is.")],
+    out: Out,
+    dry_run: Annotated[bool, typer.Option(help="Print the calls, and make none.")] = False,
+) -> None:
+    """Deploy a ready model, and verify it; on failure bring back what was there."""
+    from seatrial.contracts import Deployment, read_contract
+    from seatrial.steps import deploy_endpoint
+
+    options = shared(context)
+    if dry_run:
+        actions = deploy_endpoint.dry_run(
+            options.config(),
+            candidates=candidates,
+            readiness=readiness,
+            baseline=baseline,
+            model_package_arn=model_package_arn,
+        )
+        if options.as_json:
+            say_json([action.model_dump(mode="json") for action in actions])
+        else:
+            rows = [
+                (action.service, action.method, str(next(iter(action.parameters.values()))))
+                for action in actions
+            ]
+            say_table("would call", ("service", "method", "name"), rows)
+        return
+    deploy_endpoint.main(
+        [
+            *("--model-package-arn", model_package_arn),
+            *("--readiness", str(readiness)),
+            *("--candidates", str(candidates)),
+            *("--baseline", str(baseline)),
+            *("--config", str(write_config(options.config(), out))),
+            *("--output", str(out)),
+        ]
+    )
+    result = read_contract(Deployment, out / "deployment.json")
+    if options.as_json:
+        say_contract(result)
+    else:
+        typer.echo(f"{result.endpoint_name} serves {result.endpoint_config_name}, verified")
