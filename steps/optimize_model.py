@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 FP32 = "fp32"
+# Bounds the memory of a model whose working set grows with the rows of a batch.
+BATCH_ROWS = 1000
+# A drop of exactly the guard passes, whatever the difference of two floats makes of it.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def rejection(
         drop = original_quality[metric] - value
         if not HIGHER_IS_BETTER[metric]:
             drop = -drop
-        if drop > guards.max_quality_drop:
+        if drop > guards.max_quality_drop + ROUNDING:
             return (
                 f"{metric} falls from {original_quality[metric]:.4f} to {value:.4f}, "
                 f"more than {guards.max_quality_drop:g}"
@@ -201,7 +205,7 @@ def predict_archive(folder: Path, signature: ModelSignature, frame: pd.DataFrame
     from seatrial.serving.model import Model
 
     columns = {column.name: frame[column.name].to_numpy() for column in signature.inputs}
-    answer = Model.load(folder).predict(columns)
+    answer = Model.load(folder).predict(columns, batch_rows=BATCH_ROWS)
     names = [column.name for column in signature.outputs if column.name != signature.label]
     return Predictions(
         labels=None if signature.label is None else answer[signature.label],

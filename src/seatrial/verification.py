@@ -11,10 +11,15 @@ from seatrial.endpoint import SYNTHETIC, EndpointState, invoke
 from seatrial.errors import DeploymentError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from seatrial.serving.model import Model
+
+    Array = np.ndarray[Any, Any]
 
 # The same graph on another CPU: float32 sums in another order, not another answer.
 GOLDEN_TOLERANCE = 1e-4
+ANSWER_TYPE = "text/csv"
 
 
 def verify_configuration(target: Target, state: EndpointState | None) -> None:
@@ -51,7 +56,7 @@ def verify_predictions(
             payload.body.encode(),
             runtime=runtime,
             content_type=payload.content_type,
-            accept="text/csv",
+            accept=ANSWER_TYPE,
             attributes=SYNTHETIC,
         )
         deviation = _deviation(model, payload, answer.body)
@@ -79,26 +84,17 @@ def verify_predictions(
 
 def _deviation(model: Model, payload: Payload, answer: bytes) -> float:
     """The largest absolute difference of a number in the answer; text has to be equal."""
-    from seatrial.serving.codec import decode, encode
+    from seatrial.serving.codec import decode, decode_answer
 
     columns = decode(payload.body.encode(), payload.content_type, model.signature)
-    expected = encode(model.predict(columns), "text/csv", model.signature)
-    here = [line.split(",") for line in expected.decode().splitlines()]
-    there = [line.split(",") for line in answer.decode().splitlines()]
-    if [len(row) for row in here] != [len(row) for row in there]:
+    expected = model.predict(columns)
+    found = decode_answer(answer, ANSWER_TYPE, model.signature)
+    return max(_distance(here, found[name]) for name, here in expected.items())
+
+
+def _distance(here: Array, there: Array) -> float:
+    if len(here) != len(there):
         return float("inf")
-    return max(
-        (
-            _distance(a, b)
-            for x, y in zip(here, there, strict=True)
-            for a, b in zip(x, y, strict=True)
-        ),
-        default=0.0,
-    )
-
-
-def _distance(here: str, there: str) -> float:
-    try:
-        return abs(float(here) - float(there))
-    except ValueError:
-        return 0.0 if here == there else float("inf")
+    if here.dtype.kind in "OUS":
+        return 0.0 if list(here) == list(there) else float("inf")
+    return float(abs(here.astype(float) - there.astype(float)).max())

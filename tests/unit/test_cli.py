@@ -1,0 +1,111 @@
+"""A user's mistake is one clear line and exit code 2; help is quick to show."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-c", "from seatrial.cli import main; main()"]
+
+
+def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *words], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["cloud"],
+        ["pipeline"],
+        ["demo"],
+        ["optimize"],
+        ["profile"],
+        ["baseline"],
+        ["judge"],
+        ["deploy"],
+        ["monitor"],
+        ["invoke"],
+    ],
+)
+def test_every_verb_has_help(words: list[str]) -> None:
+    ended = run(*words, "--help")
+    assert ended.returncode == 0
+    assert "Usage" in ended.stdout
+
+
+def test_an_unknown_configuration_key_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("endpont: {}\n", encoding="utf-8")
+    ended = run("--config", str(config), "pipeline", "definition", "readiness")
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "Did you mean endpoint?" in ended.stderr
+
+
+def test_a_tier_that_does_not_exist_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("endpoint: {memory_size_mb: 1500}\n", encoding="utf-8")
+    ended = run("--config", str(config), "pipeline", "definition", "readiness")
+    assert ended.returncode == 2
+    assert "1500" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_folder_that_is_no_model_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    payloads = tmp_path / "payloads.jsonl"
+    payloads.write_text("", encoding="utf-8")
+    missing = tmp_path / "validation.parquet"
+    ended = run(
+        *("optimize", str(tmp_path), "--validation", str(missing)),
+        *("--payloads", str(payloads), "--target", "late", "--out", str(tmp_path / "out")),
+    )
+    assert ended.returncode == 2
+    assert "validation.parquet" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_truncated_archive_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    import pandas as pd
+
+    archive = tmp_path / "model.tar.gz"
+    archive.write_bytes(b"\x1f\x8b\x08\x00")
+    pd.DataFrame({"late": [0, 1]}).to_parquet(tmp_path / "v.parquet")
+    (tmp_path / "p.jsonl").write_text("", encoding="utf-8")
+    ended = run(
+        *("optimize", str(archive), "--validation", str(tmp_path / "v.parquet")),
+        *("--payloads", str(tmp_path / "p.jsonl"), "--target", "late"),
+        *("--out", str(tmp_path / "out")),
+    )
+    assert ended.returncode == 2
+    assert "cannot unpack model.tar.gz" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_cloud_the_advice_is_to_start_one(tmp_path: Path) -> None:
+    environment = {
+        "PATH": "/usr/bin",
+        "HOME": str(tmp_path),
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    body = tmp_path / "body.csv"
+    body.write_text("1\n", encoding="utf-8")
+    ended = run("invoke", "flights", str(body), environment=environment)
+    assert ended.returncode == 2
+    assert "seatrial cloud up" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_definition_is_printed_as_json() -> None:
+    ended = run("pipeline", "definition", "monitoring")
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["Steps"][0]["Name"] == "CollectWindow"

@@ -1,0 +1,99 @@
+"""Both definitions against their golden files, and what EventBridge and the service ask of them.
+
+After a change on purpose, run these tests with UPDATE_GOLDEN=1 and read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.config import load_config
+from seatrial.pipelines.upsert import Definitions, approval_pattern, make_definitions
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+CACHED = {"OptimizeModel", "ProfileModel", "BuildBaseline"}
+
+
+@pytest.fixture(scope="module")
+def definitions() -> Definitions:
+    return make_definitions(
+        load_config(),
+        config_uri="s3://bucket/config/0123/config.yaml",
+        profiler_uri="s3://bucket/code/4567/profile_model.py",
+    )
+
+
+def steps(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for step in definition["Steps"]:
+        yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from step.get("Arguments", {}).get(branch, [])
+
+
+@pytest.mark.parametrize("name", ["readiness", "monitoring"])
+def test_the_definition_is_the_golden_one(definitions: Definitions, name: str) -> None:
+    path, made = GOLDEN / f"{name}.json", getattr(definitions, name) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(made, encoding="utf-8")
+    assert made == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["readiness", "monitoring"])
+def test_parameters_have_names_that_eventbridge_takes(definitions: Definitions, name: str) -> None:
+    parameters = json.loads(getattr(definitions, name))["Parameters"]
+    assert parameters
+    for parameter in parameters:
+        assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*", parameter["Name"])
+
+
+def test_only_steps_without_effect_outside_are_cached(definitions: Definitions) -> None:
+    cached = {
+        step["Name"]
+        for name in ("readiness", "monitoring")
+        for step in steps(json.loads(getattr(definitions, name)))
+        if step.get("CacheConfig", {}).get("Enabled")
+    }
+    assert cached == CACHED
+
+
+@pytest.mark.parametrize("name", ["readiness", "monitoring"])
+def test_a_steps_own_failure_is_not_retried(definitions: Definitions, name: str) -> None:
+    for step in steps(json.loads(getattr(definitions, name))):
+        types = {
+            kind for policy in step.get("RetryPolicies", []) for kind in policy["ExceptionType"]
+        }
+        assert types <= {"Step.SERVICE_FAULT", "Step.THROTTLING", "SageMaker.CAPACITY_ERROR"}
+
+
+@pytest.mark.parametrize("name", ["readiness", "monitoring"])
+def test_the_services_limits_on_a_job_are_kept(definitions: Definitions, name: str) -> None:
+    for step in steps(json.loads(getattr(definitions, name))):
+        if step["Type"] != "Processing":
+            continue
+        assert len(step["Arguments"]["ProcessingInputs"]) <= 10
+        application = step["Arguments"]["AppSpecification"]
+        for word in (*application["ContainerArguments"], *application["ContainerEntrypoint"]):
+            assert not isinstance(word, str) or len(word) <= 256
+
+
+def test_an_approval_matches_and_an_edit_of_metadata_does_not() -> None:
+    detail = approval_pattern("flights")["detail"]
+    assert detail["ModelApprovalStatus"] == ["Approved"]
+    assert detail["UpdatedModelPackageFields"] == ["ModelApprovalStatus"]
+
+
+def test_making_a_definition_leaves_no_credentials_behind(definitions: Definitions) -> None:
+    import boto3
+
+    assert definitions.readiness
+    assert os.environ.get("AWS_ACCESS_KEY_ID") != "offline"
+    session = boto3.DEFAULT_SESSION
+    credentials = None if session is None else session.get_credentials()
+    assert credentials is None or credentials.access_key != "offline"
