@@ -157,7 +157,7 @@ def run_demo(out: Path, *, scale: Scale | None = None) -> Path:
     """Tell the whole story; return the page that links what was written."""
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     prepare(out)
     config = demo_config(out)
     teller = Teller(Console(), [])
