@@ -1,0 +1,146 @@
+"""The parts of localcloud, put together around one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.limits import load_limits
+from seatrial.localcloud.api import Handler, Place
+from seatrial.localcloud.app import App
+from seatrial.localcloud.delivery import Delivery
+from seatrial.localcloud.endpoint_configs import EndpointConfigs
+from seatrial.localcloud.endpoints import Endpoints
+from seatrial.localcloud.hosting import Hosting
+from seatrial.localcloud.images import ImageMap
+from seatrial.localcloud.invoke import Invoker
+from seatrial.localcloud.metrics import Metrics
+from seatrial.localcloud.models import Models
+from seatrial.localcloud.moto_bridge import Moto
+from seatrial.localcloud.pipelines import Pipelines
+from seatrial.localcloud.quotas import Quotas, new_account
+from seatrial.localcloud.registry import Registry
+from seatrial.localcloud.service_quotas import ServiceQuotas
+from seatrial.localcloud.subscriptions import check_subscription
+from seatrial.localcloud.tags import Tags
+
+_FLUSH_EVERY_S = 0.2
+_METRICS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class CloudOptions:
+    """What may differ from one cloud to another."""
+
+    quotas: Quotas
+    idle_s: float
+    delivery_s: float
+
+
+class Cloud:
+    """Everything behind the port. Make it on the event loop; `close` it before that ends."""
+
+    def __init__(self, place: Place, images: ImageMap, options: CloudOptions) -> None:
+        limits, now = load_limits(), time.time
+        self._place, self._options = place, options
+        self._moto = Moto(place.region)
+        self._delivery = Delivery(
+            self._moto.delivery_target,
+            self._moto.write_object,
+            longest_wait_s=options.delivery_s,
+            now=now,
+        )
+        self._moto.take_over_firehose(self._delivery.accept)
+        self._metrics = Metrics(self._moto.put_metrics, now)
+        self._hosting = Hosting(
+            place,
+            images,
+            limits,
+            read_object=self._moto.read_object,
+            write_log=lambda group, stream, lines: self._moto.put_log_lines(
+                group, stream, lines, int(now() * 1000)
+            ),
+        )
+        tags = Tags()
+        models = Models(place, images, tags)
+        configs = EndpointConfigs(place, models, tags, limits)
+        loop = asyncio.get_running_loop()
+        self._endpoints = Endpoints(
+            place, models, configs, tags, options.quotas, self._hosting, loop
+        )
+        self._pipelines = Pipelines(place, images)
+        pipeline_calls = self._pipelines.handlers()
+        registry = Registry(place, pipeline_calls["SageMaker.StartPipelineExecution"])
+        quotas = ServiceQuotas(place, options.quotas, new_account(limits))
+        parts: list[dict[str, Handler]] = [
+            part.handlers() for part in (models, configs, self._endpoints, tags, registry, quotas)
+        ]
+        self.app = App(
+            handlers=[*parts, pipeline_calls],
+            checks=[registry.check, check_subscription],
+            observers=[registry.observe],
+            moto=self._moto,
+            invoker=Invoker(place, limits, self._hosting, self._status_of, self._metrics.record),
+            status=self.status,
+        )
+        self._chores = [
+            asyncio.create_task(self._hosting.reap_forever(options.idle_s)),
+            asyncio.create_task(self._flush_forever()),
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """What is running, and which of AWS's limits are in force here and how."""
+        return {
+            "endpoint_url": self._place.endpoint_url,
+            "region": self._place.region,
+            "quotas": vars(self._options.quotas),
+            "memory_cap": "a sandbox over its tier is killed; its memory (PSS) is looked at every "
+            "50 ms during a request, its high-water mark after each",
+            "cpu_share": "not limited",
+            "idle_s": self._options.idle_s,
+            "delivery_s": self._options.delivery_s,
+            "endpoints": [self._describe(item.name) for item in self._endpoints.shelf.items()],
+        }
+
+    async def close(self) -> None:
+        """Stop all that runs, and write what is still to be delivered."""
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await asyncio.gather(asyncio.to_thread(self._pipelines.stop), self._hosting.close())
+        await asyncio.to_thread(self._delivery.flush, everything=True)
+        self._metrics.flush()
+
+    def _status_of(self, endpoint_name: str) -> str | None:
+        endpoint = self._endpoints.shelf.find(endpoint_name)
+        return endpoint.status if endpoint else None
+
+    def _describe(self, endpoint_name: str) -> dict[str, Any]:
+        fleet = self._hosting.fleet(endpoint_name)
+        described: dict[str, Any] = {
+            "name": endpoint_name,
+            "status": self._status_of(endpoint_name),
+        }
+        if fleet is not None:
+            described |= {
+                "memory_size_mb": fleet.spec.memory_mb,
+                "max_concurrency": fleet.max_concurrency,
+                "in_flight": fleet.in_flight,
+                "sandboxes": [
+                    {"id": item.id, "pid": item.pid, "peak_memory_mb": round(item.peak_memory_mb)}
+                    for item in fleet.sandboxes
+                ],
+            }
+        return described
+
+    async def _flush_forever(self) -> None:
+        since = 0.0
+        while True:
+            await asyncio.sleep(_FLUSH_EVERY_S)
+            await asyncio.to_thread(self._delivery.flush)
+            since += _FLUSH_EVERY_S
+            if since >= _METRICS_EVERY_S:
+                since = 0.0
+                await asyncio.to_thread(self._metrics.flush)

@@ -1,0 +1,173 @@
+"""What serves the endpoints: from a model and its configuration to sandboxes that answer.
+
+Lives on the event loop. An endpoint starts from zero: deploying it starts one sandbox, sees that
+/ping answers, and stops it again (fleet.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.limits import Limits
+from seatrial.localcloud.api import AwsError, Place
+from seatrial.localcloud.archives import ArchiveError, unpack
+from seatrial.localcloud.credentials import sandbox_environment
+from seatrial.localcloud.fleet import Fleet
+from seatrial.localcloud.images import ImageMap
+from seatrial.localcloud.sandbox import SandboxError, SandboxSpec
+
+_log = logging.getLogger(__name__)
+_LET_FINISH_S = 60.0  # an invocation takes no longer
+
+
+class DeploymentFailed(Exception):  # noqa: N818 - the service's word
+    """The text is the endpoint's FailureReason."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What an endpoint is to serve: its own copy of a configuration and a model."""
+
+    config_name: str
+    variant_name: str
+    memory_mb: int
+    max_concurrency: int
+    provisioned: int
+    image_uri: str
+    archive_uri: str | None
+    environment: dict[str, str]
+
+
+# (log group, log stream, lines)
+WriteLog = Callable[[str, str, list[str]], None]
+ReadObject = Callable[[str], bytes]
+
+
+class Hosting:
+    """Fleets by endpoint name."""
+
+    def __init__(
+        self,
+        place: Place,
+        images: ImageMap,
+        limits: Limits,
+        *,
+        read_object: ReadObject,
+        write_log: WriteLog,
+    ) -> None:
+        self._place, self._images, self._limits = place, images, limits
+        self._read_object, self._write_log = read_object, write_log
+        self._fleets: dict[str, Fleet] = {}
+        self._retiring: dict[asyncio.Task[None], Fleet] = {}
+        self._numbers = itertools.count(1)
+
+    def fleet(self, endpoint_name: str) -> Fleet | None:
+        """What serves that endpoint now, None if nothing does."""
+        return self._fleets.get(endpoint_name)
+
+    async def deploy(self, endpoint_name: str, deployment: Deployment) -> None:
+        """Serve `deployment` from now on; what served before goes on until it is verified.
+
+        DeploymentFailed if it cannot be, and nothing has changed then.
+        """
+        folder = Path(self._place.work_dir) / "endpoints" / f"{endpoint_name}-{next(self._numbers)}"
+        fleet = self._make_fleet(endpoint_name, deployment, folder)
+        try:
+            await asyncio.to_thread(self._fetch, deployment, folder / "model")
+            await fleet.verify()
+        except SandboxError as error:
+            await fleet.close(let_finish_s=0)
+            _log.info("endpoint %s: %s", endpoint_name, error)
+            raise DeploymentFailed(_ping_failure(deployment)) from error
+        except BaseException:
+            await fleet.close(let_finish_s=0)
+            raise
+        previous = self._fleets.get(endpoint_name)
+        self._fleets[endpoint_name] = fleet
+        if previous is not None:
+            self._retire(previous)
+
+    async def remove(self, endpoint_name: str) -> None:
+        """Stop serving that endpoint."""
+        fleet = self._fleets.pop(endpoint_name, None)
+        if fleet is not None:
+            await fleet.close(let_finish_s=0)
+
+    async def reap_forever(self, idle_s: float) -> None:
+        """Stop idle sandboxes until cancelled."""
+        while True:
+            await asyncio.sleep(min(1.0, idle_s / 4))
+            for fleet in list(self._fleets.values()):
+                await fleet.reap(idle_s)
+
+    async def close(self) -> None:
+        """Stop everything, at once."""
+        await asyncio.gather(
+            *(self.remove(name) for name in list(self._fleets)),
+            *(fleet.close(let_finish_s=0) for fleet in list(self._retiring.values())),
+        )
+
+    def _retire(self, fleet: Fleet) -> None:
+        """Let what it is answering finish, beside what serves now."""
+        task = asyncio.create_task(fleet.close(let_finish_s=_LET_FINISH_S))
+        self._retiring[task] = fleet
+        task.add_done_callback(self._retiring.pop)
+
+    def _make_fleet(self, endpoint_name: str, deployment: Deployment, folder: Path) -> Fleet:
+        environment = sandbox_environment(self._place) | {
+            "SEATRIAL_ENDPOINT_NAME": endpoint_name,
+            "SEATRIAL_VARIANT_NAME": deployment.variant_name,
+            **deployment.environment,
+            "SEATRIAL_MODEL_DIR": str(folder / "model"),
+        }
+        spec = SandboxSpec(
+            image=self._images.find(deployment.image_uri),
+            environment=environment,
+            folder=folder / "sandboxes",
+            memory_mb=deployment.memory_mb,
+            startup_s=self._limits.startup_s.value,
+        )
+        group, variant = log_group(endpoint_name), deployment.variant_name
+
+        def write_lines(sandbox_id: str, lines: list[str]) -> None:
+            self._write_log(group, f"{variant}/{sandbox_id}", lines)
+
+        return Fleet(
+            spec,
+            write_lines,
+            variant_name=variant,
+            max_concurrency=deployment.max_concurrency,
+            provisioned=deployment.provisioned,
+            folder=folder,
+        )
+
+    def _fetch(self, deployment: Deployment, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if deployment.archive_uri is None:
+            return
+        try:
+            archive = self._read_object(deployment.archive_uri)
+            unpack(archive, folder, disk_mb=int(self._limits.disk_mb.value))
+        except (AwsError, ArchiveError) as error:
+            raise DeploymentFailed(
+                f"localcloud: the model data at {deployment.archive_uri} of production variant "
+                f"{deployment.variant_name} cannot be used: {error}"
+            ) from error
+
+
+def log_group(endpoint_name: str) -> str:
+    """The log group that SageMaker writes an endpoint's lines to."""
+    return f"/aws/sagemaker/Endpoints/{endpoint_name}"
+
+
+def _ping_failure(deployment: Deployment) -> str:
+    # The service's text: awslabs/llm-hosting-container issue 18 and others.
+    return (
+        f"The primary container for production variant {deployment.variant_name} did not pass the "
+        "ping health check. Please check CloudWatch logs for this endpoint."
+    )

@@ -1,0 +1,130 @@
+"""CloudWatch metrics of serverless endpoints: AWS's names, namespaces, dimensions and units.
+
+Kept as statistics per second and put in bulk, so that a request costs next to nothing here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+INVOCATION_NAMESPACE = "AWS/SageMaker"
+RESOURCE_NAMESPACE = "/aws/sagemaker/Endpoints"
+_US_PER_S = 1_000_000
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One request that reached a sandbox; `status` is the model's, 500 if it gave none."""
+
+    endpoint_name: str
+    variant_name: str
+    status: int
+    model_s: float
+    overhead_s: float
+    setup_s: float | None
+    in_flight_ratio: float
+    memory_ratio: float
+
+
+@dataclass
+class _Statistics:
+    count: int = 0
+    total: float = 0.0
+    lowest: float = float("inf")
+    highest: float = float("-inf")
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.total += value
+        self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
+
+    def as_datum(self) -> dict[str, float]:
+        return {
+            "SampleCount": self.count,
+            "Sum": self.total,
+            "Minimum": self.lowest,
+            "Maximum": self.highest,
+        }
+
+
+@dataclass(frozen=True)
+class _Series:
+    namespace: str
+    name: str
+    unit: str
+    endpoint_name: str
+    variant_name: str
+    second: int = field(default=0)
+
+
+PutMetrics = Callable[[str, list[dict[str, Any]]], None]
+
+
+class Metrics:
+    """Collects; `flush` puts what has been collected. `now` is seconds since 1970."""
+
+    def __init__(self, put: PutMetrics, now: Callable[[], float]) -> None:
+        self._put, self._now = put, now
+        self._lock = threading.Lock()
+        self._collected: dict[_Series, _Statistics] = {}
+
+    def record(self, invocation: Invocation) -> None:
+        """Take one request into account."""
+        second = int(self._now())
+        with self._lock:
+            for namespace, name, unit, value in _values(invocation):
+                series = _Series(
+                    namespace,
+                    name,
+                    unit,
+                    invocation.endpoint_name,
+                    invocation.variant_name,
+                    second,
+                )
+                self._collected.setdefault(series, _Statistics()).add(value)
+
+    def flush(self) -> None:
+        """Put what has been collected since the last time."""
+        with self._lock:
+            collected, self._collected = self._collected, {}
+        by_namespace: dict[str, list[dict[str, Any]]] = {}
+        for series, statistics in collected.items():
+            by_namespace.setdefault(series.namespace, []).append(_datum(series, statistics))
+        for namespace, data in by_namespace.items():
+            self._put(namespace, data)
+
+
+def _values(invocation: Invocation) -> Iterator[tuple[str, str, str, float]]:
+    status = invocation.status
+    # Errors are 0 for the others, so that an average is a rate.
+    yield INVOCATION_NAMESPACE, "Invocations", "None", 1.0
+    yield INVOCATION_NAMESPACE, "Invocation4XXErrors", "None", float(400 <= status < 500)
+    yield INVOCATION_NAMESPACE, "Invocation5XXErrors", "None", float(status >= 500)
+    yield INVOCATION_NAMESPACE, "ModelLatency", "Microseconds", invocation.model_s * _US_PER_S
+    yield INVOCATION_NAMESPACE, "OverheadLatency", "Microseconds", invocation.overhead_s * _US_PER_S
+    if invocation.setup_s is not None:
+        yield INVOCATION_NAMESPACE, "ModelSetupTime", "Microseconds", invocation.setup_s * _US_PER_S
+    yield (
+        INVOCATION_NAMESPACE,
+        "ServerlessConcurrentExecutionsUtilization",
+        "None",
+        invocation.in_flight_ratio,
+    )
+    yield RESOURCE_NAMESPACE, "MemoryUtilization", "Percent", 100 * invocation.memory_ratio
+
+
+def _datum(series: _Series, statistics: _Statistics) -> dict[str, Any]:
+    return {
+        "MetricName": series.name,
+        "Unit": series.unit,
+        "Timestamp": datetime.fromtimestamp(series.second, UTC),
+        "Dimensions": [
+            {"Name": "EndpointName", "Value": series.endpoint_name},
+            {"Name": "VariantName", "Value": series.variant_name},
+        ],
+        "StatisticValues": statistics.as_datum(),
+    }

@@ -1,0 +1,68 @@
+"""Tags of the resources that localcloud keeps itself; those of all others are moto's."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from seatrial.localcloud.api import Handler, NotOurs, validation_error
+
+OUR_RESOURCES = ("model", "endpoint-config", "endpoint")
+MAX_TAGS = 50
+
+
+class Tags:
+    """Tags by ARN."""
+
+    def __init__(self) -> None:
+        self._tags: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+
+    def handlers(self) -> dict[str, Handler]:
+        """The calls that this answers, for our resources."""
+        return {
+            "SageMaker.AddTags": self._add,
+            "SageMaker.ListTags": self._list,
+            "SageMaker.DeleteTags": self._delete,
+        }
+
+    def put(self, arn: str, tags: list[dict[str, str]]) -> None:
+        """Add to the tags of a resource."""
+        with self._lock:
+            merged = self._tags.get(arn, {}) | {tag["Key"]: tag["Value"] for tag in tags}
+            check_tag_count(len(merged))
+            self._tags[arn] = merged
+
+    def forget(self, arn: str) -> None:
+        """Drop the tags of a resource that is gone."""
+        with self._lock:
+            self._tags.pop(arn, None)
+
+    def _add(self, request: dict[str, Any]) -> dict[str, Any]:
+        arn = _ours(request)
+        self.put(arn, request["Tags"])
+        return self._list(request)
+
+    def _list(self, request: dict[str, Any]) -> dict[str, Any]:
+        tags = self._tags.get(_ours(request), {})
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    def _delete(self, request: dict[str, Any]) -> dict[str, Any]:
+        arn = _ours(request)
+        with self._lock:
+            for key in request["TagKeys"]:
+                self._tags.get(arn, {}).pop(key, None)
+        return {}
+
+
+def check_tag_count(count: int) -> None:
+    """AwsError if a resource cannot have that many tags."""
+    if count > MAX_TAGS:
+        raise validation_error(f"{count} tags on one resource; {MAX_TAGS} are allowed. Remove some")
+
+
+def _ours(request: dict[str, Any]) -> str:
+    arn: str = request["ResourceArn"].lower()  # as our ARNs are
+    if arn.split(":")[-1].split("/")[0] not in OUR_RESOURCES:
+        raise NotOurs
+    return arn

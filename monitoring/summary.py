@@ -1,0 +1,213 @@
+"""Summaries of rows: counts and sums of each column over cells that the reference fixed.
+
+Two batches summarised apart and merged give the numbers of one batch, so rows can be read file by
+file, or on many machines. A column is a numpy array: of numbers, where NaN and infinities are
+missing, or of objects (text), where None and NaN are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seatrial.contracts import CategoricalSummary, NumericSummary, Summary
+from seatrial.errors import InputError
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+    Columns = Mapping[str, Array]
+
+ColumnSummary = NumericSummary | CategoricalSummary
+
+# With counts and sums, 256 cells keep Wasserstein-1/std within 0.003 of its exact value.
+MAX_CELLS = 256
+# At most 128 values can be as frequent; with two edges each they use at most their share of cells.
+ATOM_SHARE = 2 / MAX_CELLS
+
+
+def cells(values: Array) -> Array:
+    """Upper edges of at most `MAX_CELLS` cells for a column with these (reference) values.
+
+    >>> cells(np.array([0.0, 0.0, 0.0, 1.0]))
+    array([-4.94065646e-324,  0.00000000e+000,  1.00000000e+000,  1.00000000e+000])
+    """
+    present = _present(values)
+    if not len(present):
+        return np.empty(0)
+    distinct, counts = np.unique(present, return_counts=True)
+    is_atom = counts >= ATOM_SHARE * len(present)
+    if len(distinct) <= MAX_CELLS // 2:
+        is_atom[:] = True
+    atoms = distinct[is_atom]
+    edges = [np.nextafter(atoms, -np.inf), atoms]
+    spread = MAX_CELLS - 1 - 2 * len(atoms)
+    if spread > 0 and not is_atom.all():
+        rest = np.repeat(distinct[~is_atom], counts[~is_atom])
+        shares = np.linspace(0, 1, spread + 1)[1:]
+        edges.append(np.quantile(rest, shares, method="inverted_cdf"))
+    found: Array = np.unique(np.concatenate(edges))
+    return found
+
+
+def summarise_reference(columns: Columns, *, categorical: Collection[str]) -> Summary:
+    """The summary that fixes cells and units for all that are compared with it.
+
+    Text is categorical by itself; `categorical` names the columns of numbers that are as well.
+    """
+    kinds: dict[str, ColumnSummary] = {}
+    for name, values in columns.items():
+        if name in categorical or values.dtype.kind not in "fiu":
+            kinds[name] = CategoricalSummary(counts={}, missing=0)
+        else:
+            kinds[name] = _empty_numeric(values)
+    return summarise(columns, like=Summary(rows=0, columns=kinds))
+
+
+def summarise(columns: Columns, *, like: Summary) -> Summary:
+    """The summary of these rows over the columns and cells of `like`."""
+    absent = [name for name in like.columns if name not in columns]
+    if absent:
+        raise InputError(
+            "rows cannot be compared with the reference",
+            got=f"no column {', '.join(absent)}",
+            allowed=f"the columns {', '.join(like.columns)}",
+            do="Send rows of the model that the reference belongs to",
+        )
+    return Summary(
+        rows=len(columns[next(iter(like.columns))]) if like.columns else 0,
+        columns={
+            name: _count_numbers(columns[name], kind)
+            if isinstance(kind, NumericSummary)
+            else _count_categories(columns[name])
+            for name, kind in like.columns.items()
+        },
+    )
+
+
+def merge(left: Summary, right: Summary) -> Summary:
+    """The summary of both batches of rows; both have to be over the same cells."""
+    return _combined(left, right, sign=1)
+
+
+def subtract(whole: Summary, part: Summary) -> Summary:
+    """The summary of the rows of `whole` that are not in its `part`."""
+    return _combined(whole, part, sign=-1)
+
+
+def missing_ratio(column: ColumnSummary) -> float:
+    """The share of rows that have no value."""
+    rows = present_rows(column) + column.missing
+    return column.missing / rows if rows else 0.0
+
+
+def present_rows(column: ColumnSummary) -> int:
+    """The number of rows that have a value."""
+    counts = column.counts
+    return sum(counts) if isinstance(counts, tuple) else sum(counts.values())
+
+
+def mean(column: ColumnSummary) -> float | None:
+    """The mean of a column of numbers; None where there is none."""
+    rows = present_rows(column)
+    if isinstance(column, CategoricalSummary) or not rows:
+        return None
+    return sum(column.sums) / rows
+
+
+def _present(values: Array) -> Array:
+    numbers = values.astype(np.float64, copy=False)
+    return numbers[np.isfinite(numbers)]
+
+
+def _empty_numeric(values: Array) -> NumericSummary:
+    present = _present(values)
+    upper = tuple(cells(values).tolist())
+    nothing = (0,) * (len(upper) + 1)
+    std = float(present.std()) if len(present) else 0.0
+    return NumericSummary(upper=upper, counts=nothing, sums=nothing, missing=0, std=std)
+
+
+def _count_numbers(values: Array, kind: NumericSummary) -> NumericSummary:
+    if values.dtype.kind not in "fiub":
+        values = _as_numbers(values)
+    present = _present(values)
+    upper = np.array(kind.upper)
+    cell = np.searchsorted(upper, present, side="left")  # upper[i - 1] < x <= upper[i]
+    return NumericSummary(
+        upper=kind.upper,
+        counts=tuple(np.bincount(cell, minlength=len(upper) + 1).tolist()),
+        sums=tuple(np.bincount(cell, weights=present, minlength=len(upper) + 1).tolist()),
+        missing=len(values) - len(present),
+        std=kind.std,
+    )
+
+
+def _as_numbers(values: Array) -> Array:
+    """Objects as numbers: a column of nothing but None arrives as objects."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _count_categories(values: Array) -> CategoricalSummary:
+    counts = Counter(values.tolist())
+    missing, named = 0, Counter[str]()
+    for value, count in counts.items():
+        if value is None or value != value:
+            missing += count
+        else:
+            named[category(value)] += count
+    return CategoricalSummary(counts=dict(sorted(named.items())), missing=missing)
+
+
+def category(value: object) -> str:
+    """The name of a categorical value: whole numbers and booleans as digits.
+
+    A boolean column with a gap arrives as 0.0 and 1.0, a label as 1 or 1.0; one name for each.
+    """
+    if isinstance(value, bool | int | float) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def _combined(left: Summary, right: Summary, *, sign: int) -> Summary:
+    if left.columns.keys() != right.columns.keys():
+        raise _unlike(", ".join(left.columns), ", ".join(right.columns))
+    return Summary(
+        rows=left.rows + sign * right.rows,
+        columns={
+            name: _combined_column(column, right.columns[name], sign)
+            for name, column in left.columns.items()
+        },
+    )
+
+
+def _combined_column(left: ColumnSummary, right: ColumnSummary, sign: int) -> ColumnSummary:
+    missing = left.missing + sign * right.missing
+    if isinstance(left, NumericSummary) and isinstance(right, NumericSummary):
+        if left.upper != right.upper:
+            raise _unlike(f"{len(left.upper)} cells", f"{len(right.upper)} others")
+        return NumericSummary(
+            upper=left.upper,
+            counts=tuple((np.array(left.counts) + sign * np.array(right.counts)).tolist()),
+            sums=tuple((np.array(left.sums) + sign * np.array(right.sums)).tolist()),
+            missing=missing,
+            std=left.std,
+        )
+    if isinstance(left, CategoricalSummary) and isinstance(right, CategoricalSummary):
+        counts = Counter(left.counts)
+        for name, count in right.counts.items():
+            counts[name] += sign * count
+        kept = {name: count for name, count in sorted(counts.items()) if count}
+        return CategoricalSummary(counts=kept, missing=missing)
+    raise _unlike(left.kind, right.kind)
+
+
+def _unlike(left: object, right: object) -> InputError:
+    return InputError(
+        "two summaries cannot be combined",
+        got=right,
+        allowed=left,
+        do="Summarise both batches like the same reference",
+    )

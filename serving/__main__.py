@@ -1,0 +1,111 @@
+"""`python -m seatrial.serving`: load the model, try it, serve it.
+
+The port is bound at once, so that one in use is known before the model is loaded; but it listens,
+and /ping answers, only after the model has predicted its own input example.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+import orjson
+from uvicorn import Config, Server
+
+from seatrial.serving.app import Application
+from seatrial.serving.codec import JSON
+from seatrial.serving.errors import StartError
+from seatrial.serving.invocation import Request, answer
+from seatrial.serving.model import Model
+from seatrial.serving.record import Records
+from seatrial.serving.settings import Settings, read_settings
+
+FAILED = 2
+# Idle connections of a client that asks once a minute stay open.
+_KEEP_ALIVE_S = 75
+_DRAIN_S = 3
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; a server that cannot start is one line and exit 2."""
+    try:
+        serve(read_settings(os.environ))
+    except StartError as error:
+        line = " ".join(str(error).split())
+        sys.stderr.write(f"seatrial: {line}\n")
+        return FAILED
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Serve; StartError if that cannot begin."""
+    records = Records.take_over_stdout()
+    with bind(settings.host, settings.port) as listener:
+        model = Model.load(settings.model_dir, threads=settings.threads)
+        try_example(model)
+        app = Application(model, records, settings.identity, accept_time=settings.accept_time)
+        _run(app, listener)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket on that port that does not listen yet; StartError if it is taken."""
+    # asyncio turns Nagle's algorithm off only for sockets that say they are TCP: 40 ms a request
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise _port_taken(f"{host}:{port}", error) from error
+    return listener
+
+
+def _port_taken(address: str, error: OSError) -> StartError:
+    return StartError(
+        "the server cannot listen on its port",
+        got=f"{address}: {error.strerror}",
+        allowed="an address of this machine and a port that is free",
+        do="End the process that has it, or set SAGEMAKER_BIND_TO_PORT and SEATRIAL_HOST",
+    )
+
+
+def try_example(model: Model) -> None:
+    """Answer the signature's input example; StartError if the answer is not 200."""
+    rows = [dict(row) for row in model.signature.input_example]
+    given = answer(model, Request(JSON, "", orjson.dumps({"dataframe_records": rows})))
+    if given.status != 200:
+        raise StartError(
+            "the model cannot predict its own input example",
+            got=given.body.decode("utf-8"),
+            allowed="a prediction for each of its rows",
+            do="Correct the input example, or the model, and pack it again",
+        )
+
+
+def _run(app: Application, listener: socket.socket) -> None:
+    try:
+        listener.listen()  # another process may have bound it too, and been quicker
+    except OSError as error:
+        raise _port_taken("{}:{}".format(*listener.getsockname()), error) from error
+    config = Config(
+        app,
+        http="httptools",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_DRAIN_S,
+    )
+    # uvicorn raises the signal again once it has stopped.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

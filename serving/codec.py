@@ -1,0 +1,114 @@
+"""Request bodies to columns, and columns to answers.
+
+A column is a numpy array, see columns.py for its type; a request's columns come in the signature's
+order whatever order they were sent in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seatrial.serving.columns import Typed
+from seatrial.serving.csv_rows import read_csv, write_csv
+from seatrial.serving.errors import RequestError
+from seatrial.serving.json_rows import read_json, read_json_answer, write_json
+from seatrial.serving.signature import Signature
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+CSV, JSON = "text/csv", "application/json"
+# What the answer's content type is called, and the captured data's encoding.
+CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", JSON: JSON}
+ENCODINGS = {CSV: "CSV", JSON: "JSON"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HEADERS = {None: None, "present": True, "absent": False}  # RFC 4180
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """A content type: its name, and those of its parameters that matter here."""
+
+    name: str
+    header: bool | None
+
+
+def media_type(content_type: str) -> MediaType:
+    """The content type; RequestError (415) if it is not one that can be read here."""
+    name, *parameters = (part.strip() for part in content_type.lower().split(";"))
+    given = dict(part.partition("=")[::2] for part in parameters if part)
+    charset = given.get("charset", "utf-8").strip('"')
+    header = given.get("header")
+    if name not in ENCODINGS or charset not in ("utf-8", "us-ascii") or header not in _HEADERS:
+        raise RequestError(
+            "this content type cannot be read",
+            got=content_type or "none",
+            allowed=f"{CSV} (header=present or header=absent if it matters) or {JSON}, in UTF-8",
+            do="Set Content-Type to that of the body",
+            status=415,
+        )
+    return MediaType(name, _HEADERS[header])
+
+
+def decode(body: bytes, content_type: str, signature: Signature) -> dict[str, Array]:
+    """The request's columns; RequestError says what cannot be used, and where."""
+    return _decode(body, media_type(content_type), signature.inputs)
+
+
+def decode_answer(body: bytes, content_type: str, signature: Signature) -> dict[str, Array]:
+    """The columns of an answer that `encode` wrote."""
+    kind = media_type(content_type)
+    if kind.name == JSON:
+        return read_json_answer(body, signature.outputs)
+    return read_csv(body.decode("utf-8"), signature.outputs, header=False)
+
+
+def encode(answer: Mapping[str, Array], name: str) -> bytes:
+    """The answer as a body of the content type `name`, CSV or JSON."""
+    return write_json(answer) if name == JSON else write_csv(answer).encode("utf-8")
+
+
+def answer_type(request_type: str, accept: str) -> str:
+    """The answer's content type: what `accept` asks for, by default the request's.
+
+    Quality values are not weighed: the first type of the list that can be written is taken.
+    """
+    wanted = [part.split(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
+    for name in wanted:
+        if name in ("*/*", request_type, request_type.split("/")[0] + "/*"):
+            return request_type
+        if name in ENCODINGS:
+            return name
+    if wanted:
+        raise RequestError(
+            "no content type that is accepted can be written",
+            got=accept,
+            allowed=f"{CSV} or {JSON}",
+            do="Leave out Accept to get the request's own type",
+            status=406,
+        )
+    return request_type
+
+
+def _decode(body: bytes, kind: MediaType, columns: Sequence[Typed]) -> dict[str, Array]:
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    if not body.strip():
+        raise RequestError(
+            "the body is empty", got="0 rows", allowed="at least one row", do="Send rows"
+        )
+    if kind.name == JSON:
+        return read_json(body, columns)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            "the body is not UTF-8",
+            got=f"byte 0x{body[error.start]:02x} at {error.start}",
+            allowed="text in UTF-8",
+            do="Encode the text as UTF-8",
+        ) from error
+    return read_csv(text, columns, header=kind.header)

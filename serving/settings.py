@@ -1,0 +1,66 @@
+"""What the environment tells the server; read once, by its main."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.serving.errors import StartError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which endpoint, variant and model version a record belongs to; empty if not told."""
+
+    endpoint: str
+    variant: str
+    model_version: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`threads` None: one for each CPU that the process may use.
+
+    `accept_time`: a caller may say when its request was made, for replaying history.
+    """
+
+    model_dir: Path
+    host: str
+    port: int
+    threads: int | None
+    accept_time: bool
+    identity: Identity
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings; StartError for a number that is none or out of range.
+
+    The host is every interface by default, because SageMaker connects from outside the container.
+    """
+    return Settings(
+        model_dir=Path(environment.get("SEATRIAL_MODEL_DIR") or "/opt/ml/model"),
+        host=environment.get("SEATRIAL_HOST") or "0.0.0.0",  # noqa: S104 - see above
+        port=_number(environment, "SAGEMAKER_BIND_TO_PORT", 65535) or 8080,
+        threads=_number(environment, "SEATRIAL_THREADS", 256),
+        accept_time=environment.get("SEATRIAL_ACCEPT_TIME") == "1",
+        identity=Identity(
+            endpoint=environment.get("SEATRIAL_ENDPOINT_NAME", ""),
+            variant=environment.get("SEATRIAL_VARIANT_NAME", ""),
+            model_version=environment.get("SEATRIAL_MODEL_VERSION", ""),
+        ),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, largest: int) -> int | None:
+    text = environment.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
+        raise StartError(
+            f"{name} cannot be used",
+            got=text,
+            allowed=f"a whole number from 1 to {largest}",
+            do="Correct the environment variable, or leave it out",
+        )
+    return int(text)

@@ -1,0 +1,158 @@
+"""What the server knows of its model: `signature.json`, beside the model file.
+
+The same JSON as seatrial.contracts.ModelSignature, read without pydantic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from seatrial.serving.errors import StartError
+
+TYPES = ("boolean", "integer", "long", "float", "double", "string")
+SIGNATURE_FILE = "signature.json"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a request, in the order of a CSV body without a header."""
+
+    name: str
+    type: str
+    required: bool
+    onnx_input: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of the answer: `onnx_output`, of which `index` is taken along the second axis."""
+
+    name: str
+    type: str
+    onnx_output: str
+    index: int | None
+
+    @property
+    def required(self) -> bool:
+        """False: a model may answer NaN."""
+        return False
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The columns in and out, and rows that the model is known to take."""
+
+    model_file: str
+    inputs: tuple[Column, ...]
+    outputs: tuple[Output, ...]
+    input_example: tuple[Mapping[str, Any], ...]
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The request's columns in order."""
+        return tuple(column.name for column in self.inputs)
+
+
+def read_signature(folder: Path) -> Signature:
+    """The signature in `folder`; StartError if there is none, or if it is not one."""
+    path = folder / SIGNATURE_FILE
+    try:
+        document = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise StartError(
+            f"cannot read {SIGNATURE_FILE}",
+            got=f"{path}: {error}",
+            allowed="a JSON file beside the model",
+            do="Set SEATRIAL_MODEL_DIR to a folder unpacked from an archive of optimize_model",
+        ) from error
+    return parse_signature(document)
+
+
+def parse_signature(document: Any) -> Signature:
+    """`document` as a Signature; StartError names the first thing that is wrong."""
+    top = _mapping(document, SIGNATURE_FILE)
+    if top.get("schema_version", 1) != 1:
+        raise _wrong("schema_version", top["schema_version"], "1")
+    signature = Signature(
+        model_file=_field(top, "model_file", str, ""),
+        inputs=_items(top, "inputs", _column),
+        outputs=_items(top, "outputs", _output),
+        input_example=_items(top, "input_example", _mapping),
+    )
+    if Path(signature.model_file).name != signature.model_file:
+        raise _wrong("model_file", signature.model_file, "a file name without a folder")
+    for part, columns in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        names = [column.name for column in columns]
+        if len(set(names)) != len(names):
+            raise _wrong(part, names, "each name once")
+    return signature
+
+
+Item = TypeVar("Item")
+
+
+def _items(
+    document: Mapping[str, Any], name: str, read: Callable[[Any, str], Item]
+) -> tuple[Item, ...]:
+    values = _field(document, name, list, "")
+    if not values:
+        raise _wrong(name, values, "at least one")
+    return tuple(read(value, f"{name}[{index}]") for index, value in enumerate(values))
+
+
+def _column(value: Any, where: str) -> Column:
+    item = _mapping(value, where)
+    return Column(
+        name=_field(item, "name", str, where),
+        type=_type(item, where),
+        required=_field(item, "required", bool, where),
+        onnx_input=_field(item, "onnx_input", str, where),
+    )
+
+
+def _output(value: Any, where: str) -> Output:
+    item = _mapping(value, where)
+    index = item.get("index")
+    return Output(
+        name=_field(item, "name", str, where),
+        type=_type(item, where),
+        onnx_output=_field(item, "onnx_output", str, where),
+        index=None if index is None else _field(item, "index", int, where),
+    )
+
+
+def _type(item: Mapping[str, Any], where: str) -> str:
+    value = _field(item, "type", str, where)
+    if value not in TYPES:
+        raise _wrong(f"{where}.type", value, ", ".join(TYPES))
+    return value
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong(where, value, "a JSON object")
+    return value
+
+
+Field = TypeVar("Field")
+
+
+def _field(item: Mapping[str, Any], name: str, kind: type[Field], where: str) -> Field:
+    value = item.get(name)
+    if type(value) is not kind:
+        raise _wrong(f"{where}.{name}".lstrip("."), value, f"a {kind.__name__}")
+    return value
+
+
+def _wrong(where: str, value: object, allowed: str) -> StartError:
+    return StartError(
+        f"{SIGNATURE_FILE} cannot be used, at {where}",
+        got=value,
+        allowed=allowed,
+        do="Pack the model again with this version of seatrial",
+    )

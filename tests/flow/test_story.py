@@ -1,0 +1,182 @@
+"""The demo's story on a slice of the flights: real processes, real boto3 over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.contracts import Arming, Deployment, read_contract
+from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK
+from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
+from seatrial.examples.flights.story import Scale, Story, WatchedWindow, find_check
+from seatrial.examples.flights.traffic import Asked
+from seatrial.pipelines.execution import ExecutionStatus
+from seatrial.steps.deploy_endpoint import make_clients, take_back
+
+pytestmark = pytest.mark.flow
+
+# A slice of the flights, and a quota that the slice's neighbours exceed.
+SCALE = Scale(share=0.3, neighbour_rows=15_000, batch_rows=6_000)
+QUOTA_MB = 1024
+
+
+def ignore(_: object = None) -> None:
+    """Nobody watches the progress."""
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    out = tmp_path_factory.mktemp("story")
+    config = demo_config(out, quotas={"memory_size_mb": QUOTA_MB})
+    with local_cloud(out, config, quota=f"memory={QUOTA_MB}"):
+        made = Story(out, config, SCALE)
+        made.lay_foundation()
+        made.upsert_pipelines()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def package_arn(story: Story) -> str:
+    return story.register_best(story.train_and_compare())
+
+
+@pytest.fixture(scope="module")
+def deployed(story: Story, package_arn: str) -> ExecutionStatus:
+    return story.approve_and_follow(package_arn, ignore)
+
+
+@pytest.fixture(scope="module")
+def quiet(story: Story, deployed: ExecutionStatus) -> WatchedWindow:
+    story.serve(QUIET_WEEK, ignore)
+    return story.watch(QUIET_WEEK, ignore)
+
+
+@pytest.fixture(scope="module")
+def asked_in_summer(story: Story, deployed: ExecutionStatus) -> list[Asked]:
+    return story.serve(SUMMER_WEEK, ignore)
+
+
+@pytest.fixture(scope="module")
+def summer(story: Story, asked_in_summer: list[Asked]) -> WatchedWindow:
+    labels_uri = story.deliver_labels(asked_in_summer)
+    return story.watch(SUMMER_WEEK, ignore, labels_uri=labels_uri)
+
+
+@pytest.fixture(scope="module")
+def neighbours(
+    story: Story, quiet: WatchedWindow, summer: WatchedWindow
+) -> tuple[str, ExecutionStatus]:
+    """The configuration that served before, and the execution of the model that is too large."""
+    before = story.endpoint().endpoint_config_name
+    return before, story.approve_and_follow(story.register_neighbours(), ignore)
+
+
+def deployment_of(story: Story, execution: ExecutionStatus) -> Deployment:
+    folder = story.keep_outputs(execution)
+    return read_contract(Deployment, folder / "DeployEndpoint/deployment/deployment.json")
+
+
+def test_the_better_model_was_registered(story: Story, package_arn: str) -> None:
+    package = story.clients["sagemaker"].describe_model_package(ModelPackageName=package_arn)
+    assert package["ModelPackageDescription"].startswith("boosted-trees")
+    assert package["CustomerMetadataProperties"]["seatrial.inputs"].startswith("s3://")
+
+
+def test_an_approval_ends_in_a_watched_endpoint(story: Story, deployed: ExecutionStatus) -> None:
+    assert deployed.status == "Succeeded", deployed.failure_reason
+    assert [step.name for step in deployed.steps if step.status == "Succeeded"].count(
+        "ArmMonitoring"
+    ) == 1
+    deployment = deployment_of(story, deployed)
+    serving = story.endpoint()
+    assert serving.status == "InService"
+    assert serving.endpoint_config_name == deployment.endpoint_config_name
+    folder = story.keep_outputs(deployed)
+    arming = read_contract(Arming, folder / "ArmMonitoring/arming/arming.json")
+    assert arming.armed
+    assert set(arming.records_seen) == {item.event_id for item in deployment.golden}
+    assert [test.passed for test in arming.self_tests] == [True] * len(arming.self_tests)
+    assert {test.expected_alert for test in arming.self_tests} == {True, False}
+
+
+def test_profile_and_baseline_ran_side_by_side(deployed: ExecutionStatus) -> None:
+    names = [step.name for step in deployed.steps]
+    assert {"ProfileModel", "BuildBaseline"} == set(names[1:3])
+
+
+def test_an_ordinary_week_raises_no_alert(quiet: WatchedWindow) -> None:
+    assert not quiet.monitoring.alert, quiet.monitoring.reasons
+    assert quiet.monitoring.window.rows > 1000
+    assert quiet.monitoring.window.broken_lines == 0
+
+
+def test_a_week_of_july_raises_one_that_names_what_moved(summer: WatchedWindow) -> None:
+    found = summer.monitoring
+    assert found.alert
+    assert {"temp", "dewp"} <= set(found.drift.drifted_columns)
+    assert any("temp" in reason for reason in found.reasons)
+    assert {"cloudwatch", "sns", "mlflow"} == {item.kind for item in found.reactions}
+
+
+def test_labels_show_the_decay_with_its_interval(summer: WatchedWindow) -> None:
+    auc = next(item for item in summer.monitoring.labels.metrics if item.metric == "auc")
+    assert summer.monitoring.labels.labelled_rows == summer.monitoring.window.rows
+    assert auc.low < auc.value < auc.high
+    assert auc.baseline is not None
+    assert auc.value < auc.baseline
+
+
+def test_evidently_drew_the_report(story: Story, summer: WatchedWindow) -> None:
+    report = story.keep_outputs(summer.execution) / "DetectDrift/drift/drift.html"
+    assert "<html" in report.read_text(encoding="utf-8")[:2000].lower()
+
+
+def test_a_model_over_the_memory_quota_is_not_deployed(
+    story: Story, neighbours: tuple[str, ExecutionStatus]
+) -> None:
+    before, execution = neighbours
+    assert execution.status == "Failed"
+    assert "MEMORY_TIER_QUOTA" in (execution.failure_reason or "")
+    assert len(execution.failure_reason or "") <= 1300
+    check = find_check(story.readiness(execution), "MEMORY_TIER_QUOTA")
+    assert check.status == "fail"
+    assert check.limit == QUOTA_MB
+    serving = story.endpoint()
+    assert (serving.status, serving.endpoint_config_name) == ("InService", before)
+
+
+def test_the_same_model_passes_that_check_with_a_small_payload(
+    story: Story, neighbours: tuple[str, ExecutionStatus]
+) -> None:
+    readiness, profile = judge_small(story, neighbours[1])
+    assert find_check(readiness, "MEMORY_TIER_QUOTA").status == "pass"
+    assert profile.candidates[0].peak_memory_mb is not None
+
+
+def test_approved_rolled_back_and_approved_again_it_is_deployed_again(
+    story: Story,
+    package_arn: str,
+    deployed: ExecutionStatus,
+    neighbours: tuple[str, ExecutionStatus],
+) -> None:
+    first = deployment_of(story, deployed)
+    clients = make_clients(story.config)
+    take_back(first.endpoint_name, first.rollback, clients, poll_s=0.1)
+    assert not story.clients["sagemaker"].list_endpoints()["Endpoints"]
+    story.clients["sagemaker"].update_model_package(
+        ModelPackageArn=package_arn, ModelApprovalStatus="Rejected"
+    )
+    again = story.approve_and_follow(package_arn, ignore)
+    assert again.status == "Succeeded", again.failure_reason
+    cached = {step.name for step in again.steps if step.cached}
+    assert cached == {"OptimizeModel", "ProfileModel", "BuildBaseline"}
+    assert story.endpoint().endpoint_config_name == first.endpoint_config_name
+
+
+def test_every_contract_is_kept_beside_the_run(story: Story, deployed: ExecutionStatus) -> None:
+    folder = story.keep_outputs(deployed)
+    kept = {path.name for path in Path(folder).rglob("*.json")}
+    wanted = {"optimization", "profile", "baseline", "readiness", "verdict", "deployment", "arming"}
+    assert {f"{name}.json" for name in wanted} <= kept
