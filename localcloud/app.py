@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
-from seatrial.localcloud.api import AwsError, Handler, NotOurs
+from seatrial.localcloud.api import AwsError, Handler, NotOurs, validation_error
 from seatrial.localcloud.invoke import Invoker, Request
 from seatrial.localcloud.invoke_errors import ModelError
 from seatrial.localcloud.moto_bridge import HttpAnswer, HttpRequest, Moto, lower_headers
 
 _log = logging.getLogger(__name__)
 STATUS_PATH = "/_seatrial/status"
+_INVOCATIONS = (["invocations"], ["async-invocations"], ["invocations-response-stream"])
 _OBSERVED = ("SageMaker.", "AWSEvents.")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -70,7 +71,9 @@ class App:
         if path == STATUS_PATH:
             return json_answer(self._status())
         parts = path.split("/")
-        if scope["method"] == "POST" and parts[1] == "endpoints" and parts[3:] == ["invocations"]:
+        if scope["method"] == "POST" and parts[1] == "endpoints" and parts[3:] in _INVOCATIONS:
+            if parts[3] != "invocations":  # moto would pretend
+                raise validation_error(f"{parts[3]} is not supported; call InvokeEndpoint")
             return await self._invoke(scope, receive, request_id, unquote(parts[2]))
         request = HttpRequest(
             method=scope["method"],

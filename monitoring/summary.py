@@ -46,10 +46,17 @@ def cells(values: Array) -> Array:
     spread = MAX_CELLS - 1 - 2 * len(atoms)
     if spread > 0 and not is_atom.all():
         rest = np.repeat(distinct[~is_atom], counts[~is_atom])
-        shares = np.linspace(0, 1, spread + 1)[1:]
-        edges.append(np.quantile(rest, shares, method="inverted_cdf"))
+        edges.append(np.quantile(rest, _shares(spread), method="inverted_cdf"))
     found: Array = np.unique(np.concatenate(edges))
     return found
+
+
+def _shares(count: int) -> Array:
+    """`count` quantiles, evenly spaced but for a few in the tails, where a row moves far."""
+    tail = 0.5 ** np.arange(1, 1 + count // 8)
+    tail = tail[tail < 1 / count]
+    even = np.linspace(0, 1, count - 2 * len(tail))
+    return np.concatenate([even, tail, 1 - tail])
 
 
 def summarise_reference(columns: Columns, *, categorical: Collection[str]) -> Summary:

@@ -280,11 +280,18 @@ def _children(pid: int) -> list[int]:
 
 
 def _read(path: str) -> str:
+    """The file's text, empty if it is gone; by descriptor, because it is read at every look."""
     try:
-        with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123 - hot path
-            return file.read()
-    except OSError:  # gone meanwhile
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return ""
+    try:
+        blocks = iter(lambda: os.read(descriptor, 65536), b"")
+        return b"".join(blocks).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def _kilobytes(text: str) -> dict[str, int]:
@@ -523,15 +530,17 @@ class Watch(threading.Thread):
     def _cgroup_peak(self, files_mb: float) -> float:
         """The cgroup's peak without page cache, if it rose since the last look; else 0.
 
-        The cache is counted as the smaller of before and after, so that memory is not missed.
+        The cache is taken as the smaller of now and when it last rose, so that no memory is missed.
         """
         if self._cgroup is None:
             return 0.0
-        peak_mb, page_cache_mb = self._cgroup.peak_mb(), self._cgroup.page_cache_mb()
-        rose = peak_mb > self._cgroup_peak_mb
+        peak_mb = self._cgroup.peak_mb()
+        if peak_mb <= self._cgroup_peak_mb:
+            return 0.0
+        page_cache_mb = self._cgroup.page_cache_mb()
         least_cache_mb = min(page_cache_mb, self._page_cache_mb)
         self._cgroup_peak_mb, self._page_cache_mb = peak_mb, page_cache_mb
-        return peak_mb - least_cache_mb + files_mb if rose else 0.0
+        return peak_mb - least_cache_mb + files_mb
 
 
 # ---- the server
@@ -949,12 +958,14 @@ def image_size() -> tuple[float, str]:
         skipped = ("/proc", "/sys", "/dev", "/opt/ml", "/tmp")  # noqa: S108 - not used
         size = _tree_bytes(Path("/"), [Path(name) for name in skipped])
         return size / MB, "files of the container's root without /opt/ml and /tmp, uncompressed"
-    roots = {Path(sys.prefix)}
-    what = "files of the Python installation, not an image"
-    if sys.prefix != sys.base_prefix:
-        roots.add(Path(os.__file__).parent)
-        what = "files of the virtual environment and of its Python's standard library, not an image"
-    return sum(_tree_bytes(root, []) for root in roots) / MB, what
+    if sys.prefix == sys.base_prefix:
+        what = "files of the Python installation, not an image"
+        return _tree_bytes(Path(sys.prefix), []) / MB, what
+    library = Path(os.__file__).parent
+    installed = [library / "site-packages", library / "dist-packages"]
+    size = _tree_bytes(Path(sys.prefix), []) + _tree_bytes(library, installed)
+    what = "files of the virtual environment and of its Python's standard library, not an image"
+    return size / MB, what
 
 
 def _tree_bytes(root: Path, skipped: Sequence[Path]) -> int:

@@ -1,0 +1,398 @@
+"""The profiler's parts that need no server: what it may import, what it reads, what it refuses."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.steps import profile_model
+from seatrial.steps.profile_model import (
+    MB,
+    Cgroup,
+    Limits,
+    Look,
+    Payload,
+    PayloadRun,
+    ProcessTree,
+    ProfileError,
+    Reply,
+    ServerError,
+    SizeError,
+    Watch,
+    percentile_ms,
+    read_names,
+    read_payloads,
+    unpack,
+)
+
+SOURCE = Path(str(profile_model.__file__)).read_text(encoding="utf-8")
+NEWER_THAN_3_8 = {
+    *("removeprefix", "removesuffix", "is_relative_to", "with_stem", "hardlink_to", "readlink"),
+    *("waitstatus_to_exitcode", "pidfd_open", "randbytes", "lcm", "nextafter", "file_digest"),
+    *("bit_count", "pairwise", "batched", "cache", "UTC", "to_thread", "extraction_filter"),
+}
+
+
+# ---- one file for any image
+
+
+def test_it_is_python_3_8() -> None:
+    tree = ast.parse(SOURCE, feature_version=(3, 8))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert names & NEWER_THAN_3_8 == set()
+    keywords = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    assert "strict" not in keywords  # zip's, 3.10
+
+
+def test_its_annotations_are_never_evaluated() -> None:
+    first = next(node for node in ast.parse(SOURCE).body if isinstance(node, ast.ImportFrom))
+    assert first.module == "__future__"
+
+
+def test_it_imports_the_standard_library_alone() -> None:
+    for node in ast.walk(ast.parse(SOURCE)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            names = [str(node.module)]
+        assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+# ---- what is to be profiled
+
+
+def candidates(folder: Path, **rejections: str | None) -> Path:
+    items = [{"name": name, "rejection": why} for name, why in rejections.items()]
+    (folder / "optimization.json").write_text(json.dumps({"candidates": items}))
+    return folder
+
+
+def test_survivors_are_profiled_unless_others_are_named(tmp_path: Path) -> None:
+    folder = candidates(tmp_path, fp32=None, int8="mean deviation 0.2", ort=None)
+    assert read_names(folder, None) == ["fp32", "ort"]
+    assert read_names(folder, "int8, fp32") == ["int8", "fp32"]
+
+
+def test_a_name_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="fp32, int8"):
+        read_names(candidates(tmp_path, fp32=None, int8=None), "fp16")
+
+
+def test_no_survivor_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="no survivor"):
+        read_names(candidates(tmp_path, fp32="worse"), None)
+
+
+def test_a_name_never_leads_out_of_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="letters, digits"):
+        read_names(candidates(tmp_path, **{"../x": None}), None)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"candidates": [{}]}'])
+def test_an_optimization_that_is_none_is_refused(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "optimization.json").write_text(text)
+    with pytest.raises(ProfileError, match="Run OptimizeModel first"):
+        read_names(tmp_path, None)
+
+
+def test_payloads_are_read_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "payloads.jsonl"
+    lines = [
+        {"name": "one", "content_type": "text/csv", "rows": 1, "body": "é\n"},
+        {"name": "two", "content_type": "application/json", "rows": 2, "body": "{}"},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_payloads(path) == [
+        Payload("one", "text/csv", 1, "é\n".encode()),
+        Payload("two", "application/json", 2, b"{}"),
+    ]
+
+
+@pytest.mark.parametrize("text", [None, "", "{}\n", "nothing\n", '{"name": "x", "body": 1}\n'])
+def test_payloads_that_are_none_are_refused(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "payloads.jsonl"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ProfileError, match="sample payloads"):
+        read_payloads(path)
+
+
+# ---- archives
+
+
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+def member(name: str, content: bytes = b"", **changes: Any) -> Member:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for key, value in changes.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def pack(path: Path, *members: Member) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as tar:
+        for info, content in members:
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_files_and_folders_are_unpacked(tmp_path: Path) -> None:
+    archive = pack(
+        tmp_path / "fp32" / "model.tar.gz",
+        member("./code", type=tarfile.DIRTYPE),
+        member("code/inference.py", b"pass"),
+        member("./model.onnx", b"x" * 3_000_000),
+    )
+    folder = tmp_path / "model"
+    folder.mkdir()
+    assert unpack(archive, folder) == 3_000_004
+    assert (folder / "code" / "inference.py").read_bytes() == b"pass"
+    assert (folder / "model.onnx").stat().st_size == 3_000_000
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(member("/etc/x", b"1"), id="absolute"),
+        pytest.param(member("../x", b"1"), id="above"),
+        pytest.param(member("a/../../x", b"1"), id="above-later"),
+        pytest.param(member("x", type=tarfile.SYMTYPE, linkname="/etc"), id="symbolic-link"),
+        pytest.param(member("x", type=tarfile.LNKTYPE, linkname="y"), id="hard-link"),
+        pytest.param(member("x", type=tarfile.CHRTYPE), id="device"),
+        pytest.param(member("x", type=tarfile.FIFOTYPE), id="pipe"),
+    ],
+)
+def test_what_reaches_outside_is_refused(tmp_path: Path, hostile: Member) -> None:
+    archive = pack(tmp_path / "fp32" / "model.tar.gz", hostile)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    with pytest.raises(ProfileError, match=r"fp32/model\.tar\.gz holds what"):
+        unpack(archive, folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_truncated_archive_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+    import random
+
+    content = random.Random(0).randbytes(100_000)
+    whole = pack(tmp_path / "fp32" / "model.tar.gz", member("model.onnx", content))
+    data = whole.read_bytes()
+    for number, end in enumerate((0, 5, 30, len(data) // 2, len(data) - 9, len(data) - 1)):
+        whole.write_bytes(data[:end])
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with pytest.raises(ProfileError, match=r"cannot unpack fp32/model\.tar\.gz: "):
+            unpack(whole, folder)
+
+
+def test_an_archive_of_another_kind_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "model.tar.gz"
+    archive.write_bytes(b"PK\x03\x04 not a tar")
+    with pytest.raises(ProfileError, match="Build and upload the archive again"):
+        unpack(archive, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spare", "fits"),
+    [
+        pytest.param(1, True, id="under"),
+        pytest.param(0, True, id="exactly-at-limit"),
+        pytest.param(-1, False, id="over"),
+    ],
+)
+def test_archive_and_model_together_fit_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spare: int, fits: bool
+) -> None:
+    content = b"x" * 1000
+    archive = pack(tmp_path / "model.tar.gz", member("model.onnx", content))
+    limit = len(content) + archive.stat().st_size + spare
+    monkeypatch.setattr(profile_model, "DISK_LIMIT_MB", limit / MB)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    if fits:
+        assert unpack(archive, folder) == 1000
+    else:
+        with pytest.raises(SizeError) as caught:
+            unpack(archive, folder)
+        assert caught.value.size_mb == 1000 / MB
+        assert list(folder.iterdir()) == []
+
+
+# ---- memory
+
+
+def cgroup(folder: Path, version: int) -> Cgroup:
+    mb = MB
+    if version == 1:
+        (folder / "memory.max_usage_in_bytes").write_text(f"{700 * mb}\n")
+        stat = f"cache 1\ntotal_cache {90 * mb}\ntotal_shmem {40 * mb}\n"
+    else:
+        (folder / "memory.peak").write_text(f"{700 * mb}\n")
+        stat = f"anon 1\nfile {90 * mb}\nshmem {40 * mb}\n"
+    (folder / "memory.stat").write_text(stat)
+    return Cgroup(folder, version)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_cgroup_tells_its_peak_and_its_page_cache_without_tmpfs(
+    tmp_path: Path, version: int
+) -> None:
+    group = cgroup(tmp_path, version)
+    assert group.peak_mb() == 700
+    assert group.page_cache_mb() == 50
+
+
+class Memory:
+    """Stands in for TreeMemory."""
+
+    def __init__(self, *looks: Look) -> None:
+        self.looks = list(looks)
+
+    def look(self) -> Look:
+        return self.looks.pop(0)
+
+
+def watch(memory: Memory, group: Cgroup | None = None, stop_mb: float = 6144) -> Watch:
+    made = Watch(ProcessTree(), group, stop_mb)
+    made._memory = memory  # type: ignore[assignment]
+    return made
+
+
+def test_the_cgroup_s_peak_counts_without_page_cache_and_with_mapped_files(tmp_path: Path) -> None:
+    group = cgroup(tmp_path, 1)
+    watched = watch(Memory(Look(100, 120, 30), Look(100, 120, 30), Look(100, 120, 30)), group)
+    watched.look()
+    assert watched.peak_mb == 700 - 0 + 30  # nothing is known of the cache before
+    (tmp_path / "memory.max_usage_in_bytes").write_text(f"{800 * MB}")
+    watched.look()
+    assert watched.peak_mb == 800 - 50 + 30
+    watched.look()
+    assert watched.peak_mb == 780
+
+
+@pytest.mark.parametrize(
+    ("peak_mb", "stopped"),
+    [
+        pytest.param(399.9, False, id="under"),
+        pytest.param(400.0, False, id="exactly-at-limit"),
+        pytest.param(400.1, True, id="over"),
+    ],
+)
+def test_memory_is_stopped_over_its_limit(peak_mb: float, stopped: bool) -> None:
+    watched = watch(Memory(Look(10, peak_mb, 5)), stop_mb=400)
+    watched.look()
+    assert watched.stopped is stopped
+
+
+def test_cgroups_are_looked_for_where_the_kernel_says(tmp_path: Path) -> None:
+    text = "4:memory:/jobs/7\n3:cpu,cpuacct:/\n0::/user.slice/session-1.scope\n"
+    assert list(profile_model._cgroup_parents(tmp_path, text)) == [
+        (tmp_path / "memory" / "jobs" / "7", 1),
+        (tmp_path / "memory", 1),
+        (tmp_path / "user.slice" / "session-1.scope", 2),
+        (tmp_path / "user.slice", 2),
+    ]
+
+
+def test_without_a_cgroup_the_method_says_what_is_left(tmp_path: Path) -> None:
+    found = profile_model.find_cgroups(tmp_path, "0::/\n")
+    assert found.parent is None
+    assert found.method.startswith("resident memory of the process tree (PSS if it has several)")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- figures
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.5, 50_000.0), (0.95, 95_000.0), (0.99, 99_000.0), (1.0, 100_000.0)]
+)
+def test_percentiles_are_values_that_were_measured(share: float, expected: float) -> None:
+    assert percentile_ms([float(n) for n in range(1, 101)], share) == expected
+
+
+def test_percentiles_of_few() -> None:
+    assert percentile_ms([], 0.5) is None
+    assert percentile_ms([0.25], 0.01) == 250.0
+    assert percentile_ms([1.0, 2.0], 0.5) == 1000.0
+
+
+class FakeServer:
+    """Stands in for Server: each answer is a status, or an error to raise."""
+
+    def __init__(self, answers: Callable[[int], int | ServerError]) -> None:
+        self.answers, self.sent, self.clock_s = answers, 0, 0.0
+
+    def wait_for_port(self) -> float:
+        return 0.0
+
+    def wait_for_ping(self) -> float:
+        return 0.0
+
+    def cpu_s(self) -> float:
+        return self.clock_s
+
+    def invoke(self, _: Payload) -> Reply:
+        self.sent += 1
+        self.clock_s += 9.0 if self.sent == 1 else 0.5  # the first request warms up
+        answer = self.answers(self.sent)
+        if isinstance(answer, ServerError):
+            raise answer
+        return Reply(answer, b"x" * self.sent, self.clock_s)
+
+
+def run(answers: Callable[[int], int | ServerError], requests: int = 5) -> tuple[int, Any]:
+    limits = Limits(cold_starts=1, requests=requests, seconds=60, start_s=1, memory_stop_mb=6144)
+    measured = PayloadRun(Payload("p", "text/csv", 3, b"1\n" * 512), limits)
+    server = FakeServer(answers)
+    measured.measure(server)  # type: ignore[arg-type]
+    watched = watch(Memory())
+    return server.sent, measured.result(watched)
+
+
+def test_the_first_request_is_warm_up_and_not_measured() -> None:
+    sent, result = run(lambda _: 200)
+    assert sent == result["requests"] == 5
+    assert result["latency_p50_ms"] == 10_000.0
+    assert result["cpu_s_per_request"] == 0.5
+    assert result["request_mb"] == 1024 / MB
+    assert result["response_mb"] == 5 / MB
+
+
+def test_a_single_request_is_all_there_is() -> None:
+    _, result = run(lambda _: 200, requests=1)
+    assert result["latency_p50_ms"] == 9000.0
+    assert result["cpu_s_per_request"] == 9.0
+
+
+def test_three_errors_in_a_row_end_it() -> None:
+    sent, result = run(lambda _: 500)
+    assert (sent, result["requests"], result["errors"]) == (3, 0, 3)
+    assert result["first_error"] == "status 500: x"
+    assert result["latency_p50_ms"] is None
+    assert result["cpu_s_per_request"] is None
+
+
+def test_single_errors_do_not_end_it() -> None:
+    sent, result = run(lambda number: 500 if number in (2, 3) else 200, requests=6)
+    assert (sent, result["requests"], result["errors"]) == (6, 4, 2)
+
+
+def test_a_server_that_fails_ends_it() -> None:
+    sent, result = run(lambda number: ServerError("it ended") if number == 2 else 200)
+    assert (sent, result["requests"], result["errors"]) == (2, 1, 1)
+    assert result["first_error"] == "it ended"
