@@ -37,7 +37,7 @@ _SUMMARY = (
 
 
 class ProcessingJobs:
-    """Runs jobs side by side, and remembers them."""
+    """Runs jobs side by side, and remembers them; their ARNs have the names in lower case."""
 
     def __init__(
         self, place: Place, images: ImageMap, aws: Loopback, *, now: Callable[[], float] = time.time
@@ -72,13 +72,13 @@ class ProcessingJobs:
         with self._lock:
             if self._closing:
                 raise AwsError("ServiceUnavailable", "localcloud: it is going down", status=503)
-            if name in self._jobs:
+            if name.lower() in self._jobs:
                 raise AwsError(
                     "ResourceInUse",
                     "Job name must be unique within an AWS account and region, and a job with this "
                     f"name already exists ({job.arn})",
                 )
-            self._jobs[name] = job
+            self._jobs[name.lower()] = job
         threading.Thread(target=self._run, args=(job,), name=name, daemon=True).start()
         return job.arn
 
@@ -143,7 +143,7 @@ class ProcessingJobs:
         return page(summaries, request, "ProcessingJobSummaries", sort_by="CreationTime")
 
     def _get(self, name: str) -> Job:
-        job = self._jobs.get(name)
+        job = self._jobs.get(name.lower())
         if job is None:
             raise validation_error(f"there is no processing job {name!r}")
         return job

@@ -493,7 +493,7 @@ class Watch(threading.Thread):
     def __init__(self, tree: ProcessTree, cgroup: Cgroup | None, memory_stop_mb: float) -> None:
         super().__init__(daemon=True)
         self.peak_mb = 0.0
-        self.stopped = self.timed_out = False
+        self.timed_out = False
         self.deadline: float | None = None
         self._tree, self._cgroup, self._memory_stop_mb = tree, cgroup, memory_stop_mb
         self._memory = TreeMemory(tree)
@@ -501,22 +501,30 @@ class Watch(threading.Thread):
         self._cgroup_peak_mb = self._page_cache_mb = 0.0
         self._end = threading.Event()
 
+    @property
+    def stopped(self) -> bool:
+        """True once memory has passed the limit."""
+        return self.peak_mb > self._memory_stop_mb
+
     def run(self) -> None:
-        """Look until `finish`, or until the tree had to be killed."""
-        while not (self._end.is_set() or self.stopped or self.timed_out):
-            self.look()
-            if self.deadline is not None and time.monotonic() > self.deadline:
-                self.timed_out = True
-            if self.stopped or self.timed_out:
+        """Look until `finish`. The tree is killed past a limit, and if looking fails."""
+        try:
+            while not self._end.is_set():
+                self.look()
+                deadline = self.deadline
+                self.timed_out = deadline is not None and time.monotonic() > deadline
+                if self.stopped or self.timed_out:
+                    return
+                self._end.wait(LOOK_EVERY_S)
+        finally:
+            if not self._end.is_set():
                 self._tree.kill()
-            self._end.wait(LOOK_EVERY_S)
 
     def look(self) -> float:
         """The tree's memory now, in MB."""
         with self._lock:
             seen = self._memory.look()
             self.peak_mb = max(self.peak_mb, seen.peak, self._cgroup_peak(seen.files))
-            self.stopped = self.stopped or self.peak_mb > self._memory_stop_mb
         return seen.now
 
     def finish(self) -> None:
@@ -569,6 +577,17 @@ class Server:
         self.started = 0.0
 
     def __enter__(self) -> Server:
+        try:
+            self._start()
+        except BaseException:  # a signal too: nothing may be left
+            self._tree.end()
+            self._remove()
+            raise
+        self.watch = Watch(self._tree, self._cgroup, self._limits.memory_stop_mb)
+        self.watch.start()
+        return self
+
+    def _start(self) -> None:
         self.port = _free_port()
         folder = Path(self._scratch.name, "work")
         folder.mkdir()
@@ -593,16 +612,12 @@ class Server:
                     preexec_fn=self._before_exec,  # no other thread runs now
                 )
         except (OSError, subprocess.SubprocessError) as error:
-            self._remove()
             raise ProfileError(
                 "the server's command cannot be started",
                 got=shlex.join(self._command),
                 allowed="a program of this image",
                 do=f"Correct images.serve_command ({error})",
             ) from error
-        self.watch = Watch(self._tree, self._cgroup, self._limits.memory_stop_mb)
-        self.watch.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         try:
@@ -635,7 +650,7 @@ class Server:
         try:
             status, body = self._request("POST", "/invocations", payload.body, headers)
         except (OSError, http.client.HTTPException) as error:
-            raise self._failure(f"did not answer: {error!r}") from error
+            raise self.failure(f"did not answer: {error!r}") from error
         finally:
             self.watch.deadline = None
         return Reply(status, body, time.monotonic() - started)
@@ -660,9 +675,9 @@ class Server:
                 if done():
                     return time.monotonic() - self.started
             if self.process.poll() is not None or self.watch.stopped:
-                raise self._failure("ended before it was ready")
+                raise self.failure("ended before it was ready")
             if time.monotonic() > deadline:
-                raise self._failure(f"{otherwise} in {self._limits.start_s:g} s")
+                raise self.failure(f"{otherwise} in {self._limits.start_s:g} s")
             time.sleep(0.002)
 
     def _takes_connection(self) -> bool:
@@ -695,7 +710,8 @@ class Server:
             self._connection = None
             raise
 
-    def _failure(self, what: str) -> ServerError:
+    def failure(self, what: str) -> ServerError:
+        """Why the server is of no more use; `what` if nothing else is known."""
         if self.watch.stopped:
             limit_mb = self._limits.memory_stop_mb
             return ServerError(f"stopped at {self.watch.peak_mb:.0f} MB, over {limit_mb} MB")
@@ -805,6 +821,8 @@ class Profiler:
             try:
                 with server:
                     starts.append(_cold_start(server, smallest))
+                if server.watch.stopped:
+                    raise server.failure("ended")
             except ServerError as error:
                 say(f"{name}: cold start {number}: {error}")
                 return {

@@ -48,6 +48,10 @@ def name_of_its_own() -> str:
     return f"p-{uuid.uuid4().hex[:12]}"
 
 
+def s3_input(uri: Any, path: str) -> dict[str, Any]:
+    return {"S3Uri": uri, "LocalPath": path, "S3DataType": "S3Prefix", "S3InputMode": "File"}
+
+
 def job(
     name: str,
     code: str,
@@ -77,14 +81,18 @@ def job(
             },
             "StoppingCondition": {"MaxRuntimeInSeconds": limit_s},
             "ProcessingInputs": [
-                {"InputName": key, "S3Input": {"S3Uri": uri, "LocalPath": f"{ROOT}/{key}"}}
+                {"InputName": key, "S3Input": s3_input(uri, f"{ROOT}/{key}")}
                 for key, uri in {"code": code, **(inputs or {})}.items()
             ],
             "ProcessingOutputConfig": {
                 "Outputs": [
                     {
                         "OutputName": key,
-                        "S3Output": {"S3Uri": uri, "LocalPath": f"{ROOT}/out/{key}"},
+                        "S3Output": {
+                            "S3Uri": uri,
+                            "LocalPath": f"{ROOT}/out/{key}",
+                            "S3UploadMode": "EndOfJob",
+                        },
                     }
                     for key, uri in (outputs or {}).items()
                 ]
@@ -312,7 +320,7 @@ def test_an_sdk_pipeline_fails_with_the_message_of_its_property_file(
     assert described["ProcessingJobStatus"] == "Completed"
     logs = aws.client("logs")
     (stream,) = logs.describe_log_streams(
-        logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job_name}/algo-1-"
+        logGroupName=LOG_GROUP, logStreamNamePrefix=f"{described['ProcessingJobName']}/algo-1-"
     )["logStreams"]
     events = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"])
     assert [event["message"] for event in events["events"]] == ["judging 7.0"]

@@ -54,7 +54,7 @@ class DriftBound(Part):
     """
 
     column: str
-    metric: Literal["wasserstein_std", "jensen_shannon"]
+    metric: Literal["wasserstein_std", "jensen_shannon", "missing_ratio"]
     window_h: PositiveFloat
     bound: NonNegativeFloat
     floor: NonNegativeFloat
