@@ -96,7 +96,7 @@ class App:
         target = lower_headers(request.headers).get("x-amz-target")
         if target is None:  # not one of the JSON protocols
             return self._moto.answer(request)
-        call = json.loads(request.body or b"{}")
+        call = _read_json(request.body)
         for handler in self._handlers.get(target, ()):
             with contextlib.suppress(NotOurs):
                 return json_answer(handler(call))
@@ -107,6 +107,16 @@ class App:
             for observe in self._observers:
                 observe(target, call, json.loads(answer.body or b"{}"))
         return answer
+
+
+def _read_json(body: bytes) -> dict[str, Any]:
+    try:
+        call = json.loads(body or b"{}")
+    except ValueError as error:
+        raise AwsError("SerializationException", f"localcloud: not JSON: {error}") from error
+    if not isinstance(call, dict):
+        raise AwsError("SerializationException", "localcloud: the body is not a JSON object")
+    return call
 
 
 def json_answer(value: dict[str, Any], status: int = 200) -> HttpAnswer:

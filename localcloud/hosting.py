@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from seatrial.archives import unpack
+from seatrial.errors import InputError
 from seatrial.limits import Limits
 from seatrial.localcloud.api import AwsError, Place
-from seatrial.localcloud.archives import ArchiveError, unpack
 from seatrial.localcloud.credentials import sandbox_environment
 from seatrial.localcloud.fleet import Fleet
 from seatrial.localcloud.images import ImageMap
@@ -151,9 +152,11 @@ class Hosting:
         if deployment.archive_uri is None:
             return
         try:
-            archive = self._read_object(deployment.archive_uri)
-            unpack(archive, folder, disk_mb=int(self._limits.disk_mb.value))
-        except (AwsError, ArchiveError) as error:
+            archive = folder.with_name("model.tar.gz")
+            archive.write_bytes(self._read_object(deployment.archive_uri))
+            unpack(archive, folder, max_mb=self._limits.disk_mb.value)
+            archive.unlink()
+        except (AwsError, InputError) as error:
             raise DeploymentFailed(
                 f"localcloud: the model data at {deployment.archive_uri} of production variant "
                 f"{deployment.variant_name} cannot be used: {error}"

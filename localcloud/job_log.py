@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -106,8 +107,7 @@ class LogStream:
         """Append the lines."""
         client = self._logs()
         if not self._made:
-            _unless_there(client, client.create_log_group, logGroupName=GROUP)
-            client.create_log_stream(logGroupName=GROUP, logStreamName=self._name)
+            _make_stream(client, self._name)
             self._made = True
         for batch in batches(lines):
             events = [
@@ -138,8 +138,10 @@ def _pieces(line: Line) -> Iterator[Line]:
         yield Line(line.printed_at, piece)
 
 
-def _unless_there(client: Any, create: Callable[..., Any], **names: str) -> None:
+def _make_stream(client: Any, name: str) -> None:
     try:
-        create(**names)
-    except client.exceptions.ResourceAlreadyExistsException:
-        return
+        client.create_log_stream(logGroupName=GROUP, logStreamName=name)
+    except client.exceptions.ResourceNotFoundException:  # the first job of all
+        with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
+            client.create_log_group(logGroupName=GROUP)  # or another job was quicker
+        client.create_log_stream(logGroupName=GROUP, logStreamName=name)

@@ -150,7 +150,7 @@ def _locked(state_dir: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _listening(port: int) -> Iterator[socket.socket]:
-    # asyncio switches Nagle's delay (40 ms an answer) off only where the protocol is said to be TCP.
+    # asyncio switches Nagle's delay (40 ms an answer) off only where the protocol is named as TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -100,9 +100,7 @@ def block_bounds(
     )
 
 
-def chance_bounds(
-    reference: Summary, *, window_h: float, floor: float
-) -> tuple[DriftBound, ...]:
+def chance_bounds(reference: Summary, *, window_h: float, floor: float) -> tuple[DriftBound, ...]:
     """The bounds of a reference without times: nothing but chance is known to move a window."""
     return tuple(
         DriftBound(

@@ -24,25 +24,38 @@ MAX_NEW_CATEGORIES = 20
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A signal with what it is compared with."""
+class Limit:
+    """What a score has to pass: above `bound` it changed, from `floor` on it matters."""
 
-    signal: Signal
     bound: float
     floor: float
 
     @property
+    def least(self) -> float:
+        """The score at which a drift begins."""
+        return max(self.bound, self.floor)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A signal with what it is compared with."""
+
+    signal: Signal
+    limit: Limit
+
+    @property
     def drifted(self) -> bool:
-        """True if it passes the bound (it changed) and reaches the floor (it matters)."""
-        return self.signal.score > self.bound and self.signal.score >= self.floor
+        """True if it both changed and matters."""
+        score = self.signal.score
+        return score > self.limit.bound and score >= self.limit.floor
 
     @property
     def excess(self) -> float:
         """The score in units of what it takes to drift."""
-        limit = max(self.bound, self.floor)
-        if not limit:
+        least = self.limit.least
+        if not least:
             return math.inf if self.signal.score else 0.0
-        return self.signal.score / limit
+        return self.signal.score / least
 
 
 def decide(
@@ -50,9 +63,7 @@ def decide(
 ) -> DriftReport:
     """Compare the window with the reference, each column by the signal that says most.
 
-    Fewer than `min_rows` rows are not judged. To each bound is added what chance does to a window
-    of this many rows: the scores are distances, so the sum bounds a window that both moved and is
-    small.
+    Fewer than `min_rows` rows are not judged.
     """
     if window.rows < min_rows:
         return DriftReport(
@@ -62,36 +73,52 @@ def decide(
             columns=(),
             detail=f"{window.rows} rows; a verdict needs at least {min_rows}",
         )
-    bounds = bounds_for(baseline.bounds, window_h)
-    chance = _chance(baseline, reference, window.rows, len(bounds))
+    known = limits(baseline, reference, rows=window.rows, window_h=window_h)
     judged: dict[str, Judged] = {}
     for signal in signals(reference, window):
-        key = (signal.column, signal.metric)
-        item = Judged(signal, bounds[key].bound + chance[key], bounds[key].floor)
-        known = judged.get(signal.column)
-        if known is None or (item.drifted, item.excess) > (known.drifted, known.excess):
+        item = Judged(signal, known[signal.column, signal.metric])
+        other = judged.get(signal.column)
+        if other is None or (item.drifted, item.excess) > (other.drifted, other.excess):
             judged[signal.column] = item
     worst_first = sorted(judged.values(), key=lambda item: item.excess, reverse=True)
     columns = tuple(_column_drift(item, reference, window) for item in worst_first)
-    drifted = [item.column for item in columns if item.drifted]
-    learnt_h = next(iter(bounds.values())).window_h
+    drifted = sum(item.drifted for item in columns)
     return DriftReport(
         rows=window.rows,
         window_h=window_h,
         status="drift" if drifted else "no drift",
         columns=columns,
-        detail=f"{len(drifted)} of {len(columns)} columns moved, by bounds for windows of "
-        f"{learnt_h:g} h from {baseline.bound_method}",
+        detail=f"{drifted} of {len(columns)} columns moved; bounds from {baseline.bound_method} of "
+        f"{bound_length(baseline.bounds, window_h):g} h",
     )
 
 
-def bounds_for(
-    bounds: Sequence[DriftBound], window_h: float
-) -> dict[tuple[str, Metric], DriftBound]:
-    """The bounds for a window of this length: of the longest blocks that are not longer than it.
+def limits(
+    baseline: Baseline, reference: Summary, *, rows: int, window_h: float
+) -> dict[tuple[str, Metric], Limit]:
+    """What the scores of a window of `rows` rows and `window_h` hours have to pass.
 
-    Shorter windows stray further, so shorter blocks err to silence. A window that is shorter than
-    all blocks gets the shortest ones'.
+    To each bound is added what chance does to that many rows: the scores are distances, so the
+    sum covers a window that is both ordinary and small.
+    """
+    length = bound_length(baseline.bounds, window_h)
+    bounds = {
+        (item.column, item.metric): item for item in baseline.bounds if item.window_h == length
+    }
+    share = baseline.false_alarm_budget / len(bounds)
+    return {
+        (column, metric): Limit(
+            bounds[column, metric].bound + upper_bound(scores, share), bounds[column, metric].floor
+        )
+        for column, metric, scores in chance_scores(reference, rows, seed=baseline.seed)
+    }
+
+
+def bound_length(bounds: Sequence[DriftBound], window_h: float) -> float:
+    """Which bounds fit the window: those of the longest blocks that are not longer than it.
+
+    Shorter blocks stray further, so they err to silence. A window that is shorter than all blocks
+    gets the bounds of the shortest, which err to alarm.
     """
     lengths = sorted({item.window_h for item in bounds})
     if not lengths:
@@ -101,18 +128,7 @@ def bounds_for(
             allowed="bounds for at least one window length",
             do="Build the baseline again",
         )
-    length = max((h for h in lengths if h <= window_h), default=lengths[0])
-    return {(item.column, item.metric): item for item in bounds if item.window_h == length}
-
-
-def _chance(
-    baseline: Baseline, reference: Summary, rows: int, signal_count: int
-) -> dict[tuple[str, Metric], float]:
-    share = baseline.false_alarm_budget / signal_count
-    return {
-        (column, metric): upper_bound(scores, share)
-        for column, metric, scores in chance_scores(reference, rows, seed=baseline.seed)
-    }
+    return max((length for length in lengths if length <= window_h), default=lengths[0])
 
 
 def _column_drift(item: Judged, reference: Summary, window: Summary) -> ColumnDrift:
@@ -122,8 +138,8 @@ def _column_drift(item: Judged, reference: Summary, window: Summary) -> ColumnDr
         column=name,
         metric=item.signal.metric,
         score=item.signal.score,
-        bound=item.bound,
-        floor=item.floor,
+        bound=item.limit.bound,
+        floor=item.limit.floor,
         drifted=item.drifted,
         reference_mean=mean(before),
         window_mean=mean(now),

@@ -9,6 +9,7 @@ from typing import Any
 
 from seatrial.aws import explained
 
+JOB_LOGS = "/aws/sagemaker/ProcessingJobs"
 FINISHED = ("Succeeded", "Failed", "Stopped")
 
 
@@ -21,6 +22,7 @@ class StepStatus:
     failure_reason: str | None
     seconds: float | None
     cached: bool
+    job_name: str | None
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,27 @@ def follow(
 
 def _step(item: dict[str, Any]) -> StepStatus:
     started, ended = item.get("StartTime"), item.get("EndTime")
+    job_arn = item.get("Metadata", {}).get("ProcessingJob", {}).get("Arn")
     return StepStatus(
         name=item["StepName"],
         status=item["StepStatus"],
         failure_reason=item.get("FailureReason"),
         seconds=(ended - started).total_seconds() if started and ended else None,
         cached="CacheHitResult" in item,
+        job_name=job_arn.rsplit("/", 1)[-1] if job_arn else None,
     )
+
+
+def read_log(job_name: str, logs: Any) -> str:
+    """What a step's job printed, from CloudWatch Logs."""
+    with explained(f"the log of {job_name}", do="Allow logs:GetLogEvents"):
+        streams = logs.describe_log_streams(
+            logGroupName=JOB_LOGS, logStreamNamePrefix=f"{job_name}/"
+        )["logStreams"]
+        lines: list[str] = []
+        for stream in streams:
+            pages = logs.get_paginator("filter_log_events").paginate(
+                logGroupName=JOB_LOGS, logStreamNames=[stream["logStreamName"]]
+            )
+            lines += [event["message"] for page in pages for event in page["events"]]
+    return "".join(f"{line}\n" for line in lines)

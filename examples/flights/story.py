@@ -34,6 +34,7 @@ from seatrial.pipelines.execution import (
     ExecutionStatus,
     executions,
     follow,
+    read_log,
     start,
 )
 from seatrial.pipelines.registration import InputFiles, approve, register
@@ -70,7 +71,7 @@ class Story:
 
     def __init__(self, out: Path, config: Config, scale: Scale) -> None:
         self.out, self.config, self.scale = out, config, scale
-        names = ("s3", "sagemaker", "sagemaker-runtime", "events", "sns")
+        names = ("s3", "sagemaker", "sagemaker-runtime", "events", "sns", "logs")
         self.clients = {name: client(name, region=config.region) for name in names}
         self.s3 = S3(self.clients["s3"])
         flights = load_flights()
@@ -205,7 +206,15 @@ class Story:
         for now in follow(arn, self.clients["sagemaker"], poll_s=0.25):
             on_status(now)
         self.keep_outputs(now)
+        self._keep_logs(now)
         return now
+
+    def _keep_logs(self, execution: ExecutionStatus) -> None:
+        for step in execution.steps:
+            if step.job_name is not None and not step.cached:
+                path = self.out / "logs" / execution.execution_id / f"{step.name}.log"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(read_log(step.job_name, self.clients["logs"]), encoding="utf-8")
 
     def keep_outputs(self, execution: ExecutionStatus) -> Path:
         """Fetch everything the execution's steps wrote."""

@@ -1,0 +1,79 @@
+"""The Great Expectations suite of a baseline: what no sound window breaks, whatever the season.
+
+Drift is for drift's bounds to tell. The suite is about broken data, so it is wide: a range has
+slack, and one row in a hundred may be odd. Written as Great Expectations' own JSON without
+importing it, which costs seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from seatrial.contracts import CategoricalSummary, DriftBound, NumericSummary, Summary
+from seatrial.monitoring.columns import Column
+from seatrial.monitoring.summary import missing_ratio
+
+SUITE_NAME = "seatrial"
+WRITTEN_FOR = "1.24.1"
+MOSTLY = 0.99
+# How far beyond the reference's lowest and highest value, in units of its range, still is sound.
+RANGE_SLACK = 0.5
+# More categories than this are names or texts, of which new ones are no fault.
+MAX_CATEGORIES = 1000
+# As pandas has the column: one with a gap is float64, and what is empty has no type of its own.
+_TYPES = {
+    "string": ["str", "object"],
+    "boolean": ["bool", "float64", "object"],
+    "integer": ["int64", "float64", "object"],
+    "long": ["int64", "float64", "object"],
+}
+
+
+def build_suite(
+    reference: Summary, columns: Iterable[Column], bounds: Iterable[DriftBound], *, floor: float
+) -> dict[str, Any]:
+    """The suite's JSON: existence, type, missing share, range and categories of each column.
+
+    The share of missing values may grow by what the reference's own blocks do, at least by `floor`.
+    """
+    strays: dict[str, float] = {}
+    for item in bounds:
+        if item.metric == "missing_ratio":
+            strays[item.column] = max(item.bound, strays.get(item.column, 0.0))
+    expectations = [
+        {"type": f"expect_{kind}", "kwargs": {"column": column.name, **kwargs}, "meta": {}}
+        for column in columns
+        for kind, kwargs in _expectations(
+            column, reference.columns[column.name], max(floor, strays.get(column.name, 0.0))
+        )
+    ]
+    return {
+        "name": SUITE_NAME,
+        "expectations": expectations,
+        "meta": {"great_expectations_version": WRITTEN_FOR},
+    }
+
+
+def _expectations(
+    column: Column, summary: NumericSummary | CategoricalSummary, stray: float
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield "column_to_exist", {}
+    types = _TYPES.get(column.type, ["float64", "object"])
+    yield "column_values_to_be_in_type_list", {"type_list": types}
+    allowed = min(1.0, missing_ratio(summary) + stray)
+    yield "column_values_to_not_be_null", {"mostly": round(1 - allowed, 6)}
+    if isinstance(summary, NumericSummary):
+        if summary.upper:
+            slack = RANGE_SLACK * (summary.upper[-1] - summary.upper[0])
+            yield (
+                "column_values_to_be_between",
+                {
+                    "min_value": summary.upper[0] - slack,
+                    "max_value": summary.upper[-1] + slack,
+                    "mostly": MOSTLY,
+                },
+            )
+    elif column.type == "string" and 0 < len(summary.counts) <= MAX_CATEGORIES:
+        values = {"value_set": list(summary.counts), "mostly": MOSTLY}
+        yield "column_values_to_be_in_set", values

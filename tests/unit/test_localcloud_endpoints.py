@@ -1,0 +1,322 @@
+"""Models, configurations and endpoints as records: names, states, tags, lists; nothing is started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from seatrial.limits import load_limits
+from seatrial.localcloud.api import AwsError, Handler, NotOurs, Place
+from seatrial.localcloud.endpoint_configs import EndpointConfigs
+from seatrial.localcloud.endpoints import Endpoints
+from seatrial.localcloud.hosting import Deployment, DeploymentFailed, Hosting
+from seatrial.localcloud.images import Image, ImageMap
+from seatrial.localcloud.models import Models
+from seatrial.localcloud.quotas import Quotas
+from seatrial.localcloud.tags import Tags
+
+PLACE = Place(region="eu-west-1", endpoint_url="http://127.0.0.1:1", work_dir="/nowhere")
+IMAGES = ImageMap(images={"image": Image(interpreter="/python", serve=("serve",))})
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
+
+
+class FakeHosting:
+    """Serves by saying so; `release` lets a deployment go on, `failure` makes it fail."""
+
+    def __init__(self) -> None:
+        self.serving: dict[str, Deployment] = {}
+        self.failure: str | None = None
+        self.release = asyncio.Event()
+        self.release.set()
+
+    async def deploy(self, endpoint_name: str, deployment: Deployment) -> None:
+        await self.release.wait()
+        if self.failure:
+            raise DeploymentFailed(self.failure)
+        self.serving[endpoint_name] = deployment
+
+    async def remove(self, endpoint_name: str) -> None:
+        self.serving.pop(endpoint_name, None)
+
+
+class Account:
+    """All calls of one account, by name."""
+
+    def __init__(self, hosting: FakeHosting, **quotas: int) -> None:
+        tags = Tags()
+        models = Models(PLACE, IMAGES, tags)
+        configs = EndpointConfigs(PLACE, models, tags, load_limits())
+        endpoints = Endpoints(
+            PLACE,
+            models,
+            configs,
+            tags,
+            Quotas(**({"memory_size_mb": 3072, "total_concurrency": 10, "endpoints": 5} | quotas)),
+            cast(Hosting, hosting),
+            asyncio.get_running_loop(),
+        )
+        self._calls: dict[str, Handler] = {}
+        for part in (tags, models, configs, endpoints):
+            self._calls |= part.handlers()
+
+    def __call__(self, name: str, **request: Any) -> dict[str, Any]:
+        return self._calls[f"SageMaker.{name}"](request)
+
+    def model(self, name: str = "m", **fields: Any) -> dict[str, Any]:
+        container = {"Image": "image", "ModelDataUrl": "s3://b/model.tar.gz", **fields}
+        return self("CreateModel", ModelName=name, PrimaryContainer=container)
+
+    def config(self, name: str = "c", *, concurrency: int = 2, **fields: Any) -> dict[str, Any]:
+        variant = {
+            "VariantName": "AllTraffic",
+            "ModelName": "m",
+            "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": concurrency},
+        }
+        return self(
+            "CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=[variant], **fields
+        )
+
+    def status(self, name: str = "e") -> dict[str, Any]:
+        return self("DescribeEndpoint", EndpointName=name)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def in_account(story: Callable[[Account, FakeHosting], Any]) -> None:
+    """Run a story in an account that has model `m` and configuration `c`."""
+
+    async def run() -> None:
+        hosting = FakeHosting()
+        account = Account(hosting)
+        account.model()
+        account.config()
+        await story(account, hosting)
+
+    asyncio.run(run())
+
+
+def refusal(call: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(AwsError) as caught:
+        call()
+    return caught.value.code, caught.value.message
+
+
+def test_an_endpoint_is_created_updated_and_deleted() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account.config("c2")
+        created = account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        assert created == {"EndpointArn": f"{ARN}:endpoint/e"}
+        assert account.status()["EndpointStatus"] == "Creating"
+        await settle()
+        assert account.status()["EndpointStatus"] == "InService"
+        account("UpdateEndpoint", EndpointName="e", EndpointConfigName="c2")
+        updating = account.status()
+        assert (updating["EndpointStatus"], updating["EndpointConfigName"]) == ("Updating", "c")
+        assert updating["PendingDeploymentSummary"]["EndpointConfigName"] == "c2"
+        await settle()
+        assert account.status()["EndpointConfigName"] == "c2"
+        assert hosting.serving["e"].config_name == "c2"
+        account("DeleteEndpoint", EndpointName="e")
+        await settle()
+        assert refusal(account.status) == (
+            "ValidationException",
+            f'Could not find endpoint "{ARN}:endpoint/e".',
+        )
+        assert hosting.serving == {}
+
+    in_account(story)
+
+
+def test_a_failed_creation_can_only_be_deleted() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        hosting.failure = "no ping"
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        await settle()
+        seen = account.status()
+        assert (seen["EndpointStatus"], seen["FailureReason"]) == ("Failed", "no ping")
+        update = {"EndpointName": "e", "EndpointConfigName": "c"}
+        assert "only DeleteEndpoint" in refusal(lambda: account("UpdateEndpoint", **update))[1]
+        account("DeleteEndpoint", EndpointName="e")
+        await settle()
+        assert account("ListEndpoints")["Endpoints"] == []
+
+    in_account(story)
+
+
+def test_a_failed_update_keeps_what_was_there() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account.config("c2")
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        await settle()
+        hosting.failure = "no ping"
+        account("UpdateEndpoint", EndpointName="e", EndpointConfigName="c2")
+        await settle()
+        seen = account.status()
+        assert (seen["EndpointStatus"], seen["EndpointConfigName"]) == ("InService", "c")
+        assert seen["FailureReason"] == "no ping"
+        hosting.failure = None
+        account("UpdateEndpoint", EndpointName="e", EndpointConfigName="c2")
+        await settle()
+        assert "FailureReason" not in account.status()
+
+    in_account(story)
+
+
+@pytest.mark.parametrize("call", ["UpdateEndpoint", "DeleteEndpoint"])
+def test_an_endpoint_in_progress_is_left_alone(call: str) -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        hosting.release.clear()
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        assert refusal(lambda: account(call, EndpointName="e", EndpointConfigName="c")) == (
+            "ValidationException",
+            f'Cannot update in-progress endpoint "{ARN}:endpoint/e".',
+        )
+        hosting.release.set()
+        await settle()
+
+    in_account(story)
+
+
+def test_a_name_that_is_taken_is_refused_and_changes_nothing() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        create = {"EndpointName": "e", "EndpointConfigName": "c"}
+        taken = 'Cannot create already existing {} "' + ARN + ':{}".'
+        assert refusal(lambda: account("CreateEndpoint", **create))[1] == taken.format(
+            "endpoint", "endpoint/e"
+        )
+        assert refusal(account.model)[1] == taken.format("model", "model/m")
+        assert refusal(account.config)[1] == taken.format(
+            "endpoint configuration", "endpoint-config/c"
+        )
+        await settle()
+
+    in_account(story)
+
+
+def test_what_is_not_there_is_named_in_the_services_words() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        create = {"EndpointName": "e", "EndpointConfigName": "none"}
+        assert refusal(lambda: account("CreateEndpoint", **create))[1] == (
+            f'Could not find endpoint configuration "{ARN}:endpoint-config/none".'
+        )
+        account("DeleteModel", ModelName="m")
+        assert (
+            refusal(lambda: account.config("other"))[1] == f'Could not find model "{ARN}:model/m".'
+        )
+
+    in_account(story)
+
+
+def test_an_endpoint_keeps_its_own_copy_of_model_and_configuration() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        await settle()
+        account("DeleteModel", ModelName="m")
+        account("DeleteEndpointConfig", EndpointConfigName="c")
+        variant = account.status()["ProductionVariants"][0]
+        assert variant["CurrentServerlessConfig"] == {"MemorySizeInMB": 1024, "MaxConcurrency": 2}
+
+    in_account(story)
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("a", True),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("a-b", True),
+        ("a_b", False),
+        ("-a", False),
+        ("a-", False),
+        ("", False),
+    ],
+)
+def test_names(name: str, allowed: bool) -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        if allowed:
+            account.model(name)
+        else:
+            assert f"Value '{name}' at 'modelName'" in refusal(lambda: account.model(name))[1]
+
+    in_account(story)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"Image": "unknown"}, "the image map does not know 'unknown'; it knows image"),
+        ({"ModelDataUrl": "s3://b/folder/"}, "must be s3://"),
+        ({"ModelDataUrl": "https://b/model.tar.gz"}, "must be s3://"),
+    ],
+)
+def test_containers_that_cannot_run_here(fields: dict[str, str], reason: str) -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        assert reason in refusal(lambda: account.model("other", **fields))[1]
+        assert [item["ModelName"] for item in account("ListModels")["Models"]] == ["m"]
+
+    in_account(story)
+
+
+def test_lists_are_filtered_sorted_and_paged() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        for name in ("c-b", "c-a", "d"):
+            account.config(name)
+        listed = account("ListEndpointConfigs", NameContains="c-", SortBy="Name", MaxResults=1)
+        assert [item["EndpointConfigName"] for item in listed["EndpointConfigs"]] == ["c-b"]
+        following = account(
+            "ListEndpointConfigs",
+            NameContains="c-",
+            SortBy="Name",
+            MaxResults=1,
+            NextToken=listed["NextToken"],
+        )
+        assert [item["EndpointConfigName"] for item in following["EndpointConfigs"]] == ["c-a"]
+        assert "NextToken" not in following
+        newest = account("ListEndpointConfigs")["EndpointConfigs"]
+        assert [item["EndpointConfigName"] for item in newest] == ["d", "c-a", "c-b", "c"]
+
+    in_account(story)
+
+
+def test_tags_of_our_resources_live_as_long_as_they() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        tag = {"Key": "seatrial:baseline", "Value": "s3://b/baseline"}
+        arn = account.config("tagged", Tags=[tag])["EndpointConfigArn"]
+        assert account("ListTags", ResourceArn=arn)["Tags"] == [tag]
+        account("AddTags", ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}])
+        account("DeleteTags", ResourceArn=arn, TagKeys=["seatrial:baseline"])
+        assert account("ListTags", ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
+        account("DeleteEndpointConfig", EndpointConfigName="tagged")
+        assert account("ListTags", ResourceArn=arn)["Tags"] == []
+        with pytest.raises(NotOurs):
+            account("ListTags", ResourceArn=f"{ARN}:model-package/p/1")
+
+    in_account(story)
+
+
+@pytest.mark.parametrize(
+    ("count", "allowed"),
+    [
+        pytest.param(49, True, id="under"),
+        pytest.param(50, True, id="exactly-at-limit"),
+        pytest.param(51, False, id="over"),
+    ],
+)
+def test_fifty_tags_and_no_more(count: int, allowed: bool) -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        tags = [{"Key": str(number), "Value": ""} for number in range(count)]
+        if allowed:
+            account.config("tagged", Tags=tags)
+        else:
+            assert "51 tags" in refusal(lambda: account.config("tagged", Tags=tags))[1]
+            assert len(account("ListEndpointConfigs")["EndpointConfigs"]) == 1
+
+    in_account(story)

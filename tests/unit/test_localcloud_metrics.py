@@ -1,0 +1,77 @@
+"""Metrics are put under AWS's names and units, once each, however many requests there were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seatrial.localcloud.metrics import Invocation, Metrics
+
+
+def invocation(status: int = 200, *, setup_s: float | None = None) -> Invocation:
+    return Invocation(
+        endpoint_name="e",
+        variant_name="v",
+        status=status,
+        model_s=0.002,
+        overhead_s=0.001,
+        setup_s=setup_s,
+        in_flight_ratio=0.5,
+        memory_ratio=0.25,
+    )
+
+
+class Put:
+    """Keeps what was put."""
+
+    def __init__(self) -> None:
+        self.data: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, namespace: str, data: list[dict[str, Any]]) -> None:
+        self.data.extend((namespace, datum) for datum in data)
+
+    def sums(self) -> dict[str, float]:
+        return {datum["MetricName"]: datum["StatisticValues"]["Sum"] for _, datum in self.data}
+
+
+def test_requests_of_one_second_are_one_datum() -> None:
+    put = Put()
+    metrics = Metrics(put, now=lambda: 100.5)
+    for status in (200, 200, 400, 500):
+        metrics.record(invocation(status))
+    metrics.flush()
+    assert put.sums() == {
+        "Invocations": 4,
+        "Invocation4XXErrors": 1,
+        "Invocation5XXErrors": 1,
+        "ModelLatency": 8000,
+        "OverheadLatency": 4000,
+        "ServerlessConcurrentExecutionsUtilization": 2,
+        "MemoryUtilization": 100,
+    }
+
+
+def test_names_units_and_dimensions_are_the_services() -> None:
+    put = Put()
+    metrics = Metrics(put, now=lambda: 100.5)
+    metrics.record(invocation(setup_s=0.3))
+    metrics.flush()
+    described = {datum["MetricName"]: (space, datum["Unit"]) for space, datum in put.data}
+    assert described["ModelSetupTime"] == ("AWS/SageMaker", "Microseconds")
+    assert described["ModelLatency"] == ("AWS/SageMaker", "Microseconds")
+    assert described["Invocations"] == ("AWS/SageMaker", "None")
+    assert described["MemoryUtilization"] == ("/aws/sagemaker/Endpoints", "Percent")
+    assert put.sums()["ModelSetupTime"] == 300_000
+    assert put.data[0][1]["Dimensions"] == [
+        {"Name": "EndpointName", "Value": "e"},
+        {"Name": "VariantName", "Value": "v"},
+    ]
+
+
+def test_nothing_is_put_twice() -> None:
+    put = Put()
+    metrics = Metrics(put, now=lambda: 100.5)
+    metrics.record(invocation())
+    metrics.flush()
+    seen = len(put.data)
+    metrics.flush()
+    assert len(put.data) == seen
