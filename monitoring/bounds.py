@@ -17,7 +17,7 @@ Without a time column there are no blocks: the bound is 0, and only chance is al
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,8 @@ from seatrial.monitoring.summary import subtract, summarise
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
+
+Scores = dict[tuple[str, Metric], list[float]]
 
 MIN_BLOCKS = 4
 # A block with fewer rows than this share of the median one is the rest at an end, or has a gap.
@@ -52,40 +54,45 @@ def upper_bound(scores: Array, share: float) -> float:
 def cut_blocks(times: Array, window_h: float) -> list[Array]:
     """Row numbers of the contiguous blocks of `window_h` hours, from the first row on.
 
-    `times` is datetime64. InputError if there are too few to learn from.
+    `times` is datetime64. Blocks that a gap or the period's end cuts short are left out.
     """
     hours = (times - times.min()) / np.timedelta64(1, "s") / 3600
     number = (hours // window_h).astype(np.int64)
     order = np.argsort(number, kind="stable")
     blocks = np.split(order, np.flatnonzero(np.diff(number[order])) + 1)
     least = WHOLE_BLOCK_SHARE * float(np.median([len(block) for block in blocks]))
-    whole = [block for block in blocks if len(block) >= least]
-    if len(whole) < MIN_BLOCKS:
+    return [block for block in blocks if len(block) >= least]
+
+
+def require_blocks(times: Array, window_h: float) -> None:
+    """InputError if there are too few blocks to learn from."""
+    count = len(cut_blocks(times, window_h))
+    if count < MIN_BLOCKS:
+        span_h = (times.max() - times.min()) / np.timedelta64(1, "h")
         raise InputError(
             "the reference is too short to learn how far its windows stray",
-            got=f"{len(whole)} blocks of {window_h:g} h in {float(hours.max()):.0f} h",
+            got=f"{count} blocks of {window_h:g} h in {float(span_h):.0f} h",
             allowed=f"at least {MIN_BLOCKS} blocks",
             do="Register the model with a longer reference, or shorten monitoring.window_h",
         )
-    return whole
+
+
+def block_scores(
+    columns: Mapping[str, Array], times: Array, reference: Summary, window_h: float
+) -> Scores:
+    """For each signal of these columns, how far each block is from the rest of the reference."""
+    scores: Scores = {}
+    for block in cut_blocks(times, window_h):
+        part = summarise({name: values[block] for name, values in columns.items()}, like=reference)
+        for signal in signals(subtract(reference, part), part):
+            scores.setdefault((signal.column, signal.metric), []).append(signal.score)
+    return scores
 
 
 def block_bounds(
-    columns: Mapping[str, Array],
-    blocks: Sequence[Array],
-    reference: Summary,
-    *,
-    window_h: float,
-    budget: float,
-    floor: float,
+    scores: Scores, *, window_h: float, budget: float, floor: float
 ) -> tuple[DriftBound, ...]:
-    """A bound per signal from the scores of blocks, each against the rest of the reference."""
-    scores: dict[tuple[str, Metric], list[float]] = {}
-    for block in blocks:
-        rows = {name: values[block] for name, values in columns.items()}
-        part = summarise(rows, like=reference)
-        for signal in signals(subtract(reference, part), part):
-            scores.setdefault((signal.column, signal.metric), []).append(signal.score)
+    """A bound per signal, so that all together stay within the budget."""
     return tuple(
         DriftBound(
             column=column,

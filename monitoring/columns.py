@@ -27,7 +27,7 @@ ROW_COLUMNS = ("event_id", "inference_id", "row", "inference_time")
 
 def model_columns(signature: ModelSignature) -> tuple[Column, ...]:
     """Input and output columns; InputError if two would be one column of window.parquet."""
-    columns = (*signature.inputs, *signature.outputs)
+    columns: tuple[Column, ...] = (*signature.inputs, *signature.outputs)
     names = [*ROW_COLUMNS, *(column.name for column in columns)]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
@@ -131,8 +131,10 @@ def _typed(values: pd.Series, kind: str) -> Array:
         text: Array = values.astype(object).where(~missing, None).to_numpy(dtype=object)
         return text
     if kind in ("integer", "long", "boolean") and not missing.any():
-        return values.to_numpy(dtype=bool if kind == "boolean" else np.int64)
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        whole: Array = values.to_numpy(dtype=bool if kind == "boolean" else np.int64)
+        return whole
+    numbers: Array = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers
 
 
 def _absent(name: str, frame: pd.DataFrame) -> InputError:

@@ -1,4 +1,4 @@
-"""The verdict on a window: has a column moved further than ordinary windows do, and does it matter?"""
+"""The verdict on a window: what moved further than ordinary windows do, and enough to matter."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ importing it, which costs seconds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from seatrial.contracts import CategoricalSummary, DriftBound, NumericSummary, Summary
@@ -53,6 +55,12 @@ def build_suite(
         "expectations": expectations,
         "meta": {"great_expectations_version": WRITTEN_FOR},
     }
+
+
+def write_suite(suite: Mapping[str, Any], path: Path) -> None:
+    """Write the suite for Great Expectations, and for people who edit it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(suite, indent=2) + "\n", encoding="utf-8")
 
 
 def _expectations(

@@ -104,11 +104,15 @@ def _step(item: dict[str, Any]) -> StepStatus:
     )
 
 
-def read_log(job_name: str, logs: Any) -> str:
-    """What a step's job printed, from CloudWatch Logs."""
+def read_log(job_name: str, *, sagemaker: Any, logs: Any) -> str:
+    """What a step's job printed, from CloudWatch Logs.
+
+    A job's ARN, and so `job_name`, is in lower case; its log stream has the name as it was given.
+    """
     with explained(f"the log of {job_name}", do="Allow logs:GetLogEvents"):
+        job = sagemaker.describe_processing_job(ProcessingJobName=job_name)
         streams = logs.describe_log_streams(
-            logGroupName=JOB_LOGS, logStreamNamePrefix=f"{job_name}/"
+            logGroupName=JOB_LOGS, logStreamNamePrefix=f"{job['ProcessingJobName']}/"
         )["logStreams"]
         lines: list[str] = []
         for stream in streams:

@@ -214,7 +214,10 @@ class Story:
             if step.job_name is not None and not step.cached:
                 path = self.out / "logs" / execution.execution_id / f"{step.name}.log"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(read_log(step.job_name, self.clients["logs"]), encoding="utf-8")
+                text = read_log(
+                    step.job_name, sagemaker=self.clients["sagemaker"], logs=self.clients["logs"]
+                )
+                path.write_text(text, encoding="utf-8")
 
     def keep_outputs(self, execution: ExecutionStatus) -> Path:
         """Fetch everything the execution's steps wrote."""

@@ -20,7 +20,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from onnx import TensorProto, helper
 
+from seatrial.config import load_config
 from seatrial.errors import InputError
 from seatrial.localcloud.control import CloudInfo, down, status, status_details, up
 
@@ -111,11 +113,16 @@ def aws(tiny_cloud: Any) -> Aws:
 
 
 def archive(text: str) -> bytes:
+    return archive_of({"model.txt": text.encode()})
+
+
+def archive_of(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as members:
-        member = tarfile.TarInfo("model.txt")
-        member.size = len(text)
-        members.addfile(member, io.BytesIO(text.encode()))
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            members.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 
 
@@ -415,6 +422,75 @@ def test_log_records_reach_s3_by_the_filter_and_each_once(aws: Aws) -> None:
     hour = datetime.now(UTC)
     assert key.startswith(f"{prefix}{hour:%Y/%m/%d}/")
     assert key.split("/")[-1].startswith(f"seatrial-records-1-{hour:%Y-%m-%d}-")
+
+
+def test_our_own_serving_image_predicts_and_records(cloud: Any) -> None:
+    cloud.client("s3").create_bucket(Bucket=BUCKET)
+    aws = Aws(cloud)
+    files = {"model.onnx": doubling_graph(), "signature.json": json.dumps(DOUBLING).encode()}
+    aws.s3.put_object(Bucket=BUCKET, Key="ours/model.tar.gz", Body=archive_of(files))
+    aws.sagemaker.create_model(
+        ModelName="ours",
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={
+            "Image": load_config().images.serving,
+            "ModelDataUrl": f"s3://{BUCKET}/ours/model.tar.gz",
+            "Environment": {"SEATRIAL_MODEL_VERSION": "7"},
+        },
+    )
+    aws.config("ours")
+    watch(cloud, "ours", "predictions/ours/AllTraffic/")
+    aws.sagemaker.create_endpoint(EndpointName="ours", EndpointConfigName="ours")
+    assert aws.settled("ours")["EndpointStatus"] == "InService"
+    answer = aws.runtime.invoke_endpoint(
+        EndpointName="ours", Body=b"1.5\n4\n", ContentType="text/csv", InferenceId="mine"
+    )
+    assert [float(line) for line in answer["Body"].read().split()] == [3.0, 8.0]
+    error = error_of(aws.ask, "ours", "one,two,three", ContentType="text/csv")
+    assert (error["Error"]["Code"], error["OriginalStatusCode"]) == ("ModelError", 400)
+
+    def records() -> list[dict[str, Any]]:
+        listed = aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="predictions/ours/")
+        bodies = [
+            aws.s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
+            for item in listed.get("Contents", [])
+        ]
+        return [json.loads(line) for body in bodies for line in body.splitlines()]
+
+    first = wait_for(records, len)[0]
+    assert first["eventMetadata"]["inferenceId"] == "mine"
+    assert first["captureData"]["endpointOutput"]["data"].split() == ["3.0", "8.0"]
+    ours = first["seatrial"]
+    assert (ours["endpoint"], ours["variant"], ours["model_version"], ours["rows"]) == (
+        *("ours", "AllTraffic", "7", 2),
+    )
+    assert f"seatrial-event-id={first['eventMetadata']['eventId']}" in answer["CustomAttributes"]
+    aws.sagemaker.delete_endpoint(EndpointName="ours")
+
+
+DOUBLING = {
+    "schema_version": 1,
+    "task": "regression",
+    "model_file": "model.onnx",
+    "inputs": [{"name": "x", "type": "double", "required": True, "onnx_input": "x"}],
+    "outputs": [{"name": "y", "type": "double", "onnx_output": "y", "index": 0}],
+    "label": None,
+    "score": "y",
+    "input_example": [{"x": 1.0}],
+}
+
+
+def doubling_graph() -> bytes:
+    """y = x + x."""
+    described = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in ("x", "y")
+    ]
+    node = helper.make_node("Add", ["x", "x"], ["y"])
+    graph = helper.make_graph([node], "doubling", described[:1], described[1:])
+    opsets = [helper.make_opsetid("", 18)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def watch(cloud: Any, endpoint: str, prefix: str) -> None:

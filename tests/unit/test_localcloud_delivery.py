@@ -117,7 +117,7 @@ class Bucket:
 
     def write(self, bucket: str, key: str, content: bytes) -> None:
         if self.refuses:
-            raise AwsError("NoSuchBucket", bucket)
+            raise AwsError("NoSuchBucket", f"{bucket}/{key}")
         self.objects.append(content)
 
 

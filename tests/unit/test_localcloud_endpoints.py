@@ -1,4 +1,4 @@
-"""Models, configurations and endpoints as records: names, states, tags, lists; nothing is started."""
+"""Models, configurations and endpoints as records: names, states, tags, lists."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import typer
 from seatrial.cli import cloud, demo, endpoint, pipeline, steps
 from seatrial.cli.output import FAILED, Shared
 from seatrial.errors import SeatrialError
+from seatrial.serving.errors import ServingError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +44,7 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         app()
-    except SeatrialError as error:
+    except (SeatrialError, ServingError) as error:
         sys.stderr.write(f"seatrial: {error}\n")
         sys.exit(FAILED)
     except KeyboardInterrupt:

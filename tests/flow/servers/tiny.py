@@ -38,6 +38,9 @@ def answer(command, handler):
         HELD.append(bytearray(b"x") * (int(rest) * 2**20))
         time.sleep(0.5)
         return 200, "held"
+    if word == "touch":
+        len(bytearray(b"x") * (int(rest) * 2**20))  # held for a moment only
+        return 200, "touched"
     if word == "die":
         say("last words", sys.stdout)
         os._exit(7)

@@ -1,0 +1,130 @@
+"""The baseline of a model: its reference summarised, and how far ordinary windows stray from it.
+
+Input columns come from the reference rows. Output columns come from predictions for validation
+rows, where there are enough of them: on rows that a model was trained on it is surer of itself than
+it ever will be again, and each live window would look like a drift of its scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from seatrial.config import MonitoringConfig
+from seatrial.contracts import DriftBound, Summary
+from seatrial.errors import InputError
+from seatrial.monitoring.bounds import (
+    MIN_BLOCKS,
+    Scores,
+    block_bounds,
+    block_scores,
+    chance_bounds,
+    cut_blocks,
+    require_blocks,
+)
+from seatrial.monitoring.columns import take
+from seatrial.monitoring.summary import summarise_reference
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+BoundMethod = Literal["contiguous blocks", "independent resampling"]
+HELD_OUT_SHARE = 0.1
+MAX_HELD_OUT_ROWS = 5000
+SAMPLE_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some of the model's columns, and the time of each row if it is known."""
+
+    columns: Mapping[str, Array]
+    times: Array | None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def at(self, rows: Array) -> Rows:
+        """These rows only."""
+        return Rows(take(self.columns, rows), None if self.times is None else self.times[rows])
+
+
+def can_stand_for_outputs(rows: Rows, monitoring: MonitoringConfig) -> bool:
+    """True if there are enough rows and blocks to compare predictions with."""
+    if len(rows) < 2 * monitoring.min_rows:
+        return False
+    times = rows.times
+    return times is None or all(
+        len(cut_blocks(times, window_h)) >= MIN_BLOCKS for window_h in monitoring.window_h
+    )
+
+
+def hold_out(
+    parts: Sequence[Rows], min_rows: int, seed: int
+) -> tuple[list[Rows], dict[str, Array]]:
+    """What of each part goes into the summary, and rows that do not, for the self-tests.
+
+    Held-out columns of different parts stand side by side but are of different rows: drift looks
+    at one column at a time.
+    """
+    fewest = min(len(part) for part in parts)
+    count = min(MAX_HELD_OUT_ROWS, max(int(HELD_OUT_SHARE * fewest), min_rows))
+    if fewest < 2 * count:
+        raise InputError(
+            "the reference is too small to hold rows out for the monitor's self-test",
+            got=f"{fewest} rows",
+            allowed=f"at least {2 * count} rows at monitoring.min_rows {min_rows}",
+            do="Register the model with a larger reference, or lower monitoring.min_rows",
+        )
+    kept, held_out = [], dict[str, Array]()
+    for number, part in enumerate(parts):
+        order = np.random.default_rng([seed, number]).permutation(len(part))
+        held_out |= part.at(np.sort(order[:count])).columns
+        kept.append(part.at(np.sort(order[count:])))
+    return kept, held_out
+
+
+def sample(parts: Sequence[Rows], seed: int) -> dict[str, Array]:
+    """An even sample of each part, side by side, for Evidently's report."""
+    count = min(SAMPLE_ROWS, *(len(part) for part in parts))
+    columns: dict[str, Array] = {}
+    for number, part in enumerate(parts):
+        random = np.random.default_rng([seed, len(parts) + number])
+        columns |= part.at(np.sort(random.choice(len(part), count, replace=False))).columns
+    return columns
+
+
+def summarise_parts(parts: Sequence[Rows], categorical: set[str]) -> Summary:
+    """One summary of all parts' columns; its rows are the first part's."""
+    summaries = [summarise_reference(part.columns, categorical=categorical) for part in parts]
+    columns = {name: column for item in summaries for name, column in item.columns.items()}
+    return Summary(rows=len(parts[0]), columns=columns)
+
+
+def learn_bounds(
+    parts: Sequence[Rows], reference: Summary, monitoring: MonitoringConfig
+) -> tuple[tuple[DriftBound, ...], BoundMethod]:
+    """Bounds for each window length, from blocks if the rows have times."""
+    floor, bounds = monitoring.drift_floor, list[DriftBound]()
+    timed = [(part.columns, part.times) for part in parts if part.times is not None]
+    for window_h in monitoring.window_h:
+        if len(timed) < len(parts):
+            bounds += chance_bounds(reference, window_h=window_h, floor=floor)
+            continue
+        scores: Scores = {}
+        for columns, times in timed:
+            require_blocks(times, window_h)
+            own = Summary(
+                rows=len(times), columns={name: reference.columns[name] for name in columns}
+            )
+            scores |= block_scores(columns, times, own, window_h)
+        bounds += block_bounds(
+            scores, window_h=window_h, budget=monitoring.false_alarm_budget, floor=floor
+        )
+    return (
+        tuple(bounds),
+        "contiguous blocks" if len(timed) == len(parts) else "independent resampling",
+    )

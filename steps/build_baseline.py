@@ -1,0 +1,173 @@
+"""Summarise the reference period, and learn how far its ordinary windows stray.
+
+Reads   candidates/ (optimization.json, the first survivor's archive), data/ (reference.parquet,
+        validation.parquet, inputs.json), the configuration.
+Writes  baseline/: baseline.json, summary.json, suite.json, signature.json,
+        reference_sample.parquet, held_out.parquet
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from seatrial.archives import unpack
+from seatrial.config import Config, read_resolved_config
+from seatrial.contracts import (
+    Baseline,
+    Candidate,
+    ModelInputs,
+    ModelSignature,
+    Optimization,
+    Task,
+    read_contract,
+    write_contract,
+)
+from seatrial.limits import load_limits
+from seatrial.monitoring.baseline import (
+    Rows,
+    can_stand_for_outputs,
+    hold_out,
+    learn_bounds,
+    sample,
+    summarise_parts,
+)
+from seatrial.monitoring.columns import (
+    categorical_names,
+    columns_of,
+    model_columns,
+    times_of,
+    write_columns,
+)
+from seatrial.monitoring.selftest import seed_from
+from seatrial.monitoring.suite import build_suite, write_suite
+from seatrial.steps.entry import run
+from seatrial.steps.optimize_model import BATCH_ROWS, read_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seatrial.serving.model import Model
+
+
+def choose_candidate(optimization: Optimization) -> Candidate:
+    """The first survivor; if none is left, the first candidate, so that the judge can say so."""
+    return (*optimization.survivors, *optimization.candidates)[0]
+
+
+def build(
+    candidates: Path,
+    reference: pd.DataFrame,
+    *,
+    target: str,
+    time_column: str | None,
+    task: Task,
+    config: Config,
+    output: Path,
+    model_package_arn: str | None,
+    validation: pd.DataFrame | None = None,
+) -> Baseline:
+    """Write the baseline of the chosen candidate into `output`, and return it."""
+    from seatrial.serving.model import Model
+
+    chosen = choose_candidate(read_contract(Optimization, candidates / "optimization.json"))
+    with TemporaryDirectory() as scratch:
+        limit_mb = load_limits().disk_mb.value
+        folder = unpack(candidates / chosen.archive, Path(scratch), max_mb=limit_mb)
+        signature = read_contract(ModelSignature, folder / "signature.json")
+        parts = reference_parts(
+            reference, validation, Model.load(folder), signature, time_column, config
+        )
+    monitoring, columns = config.monitoring, model_columns(signature)
+    seed = seed_from(model_package_arn or "")
+    period = _period(parts[0])
+    parts, held_out = hold_out(parts, monitoring.min_rows, seed)
+    summary = summarise_parts(parts, categorical_names(signature))
+    bounds, method = learn_bounds(parts, summary, monitoring)
+    baseline = Baseline(
+        model_package_arn=model_package_arn,
+        task=task,
+        target=target,
+        rows=summary.rows,
+        started_at=period[0],
+        ended_at=period[1],
+        input_columns=tuple(item.name for item in signature.inputs),
+        output_columns=tuple(item.name for item in signature.outputs),
+        bounds=bounds,
+        bound_method=method,
+        false_alarm_budget=monitoring.false_alarm_budget,
+        held_out_rows=len(next(iter(held_out.values()))),
+        seed=seed,
+        quality=chosen.quality,
+    )
+    write_columns(held_out, columns, output / "held_out.parquet")
+    write_columns(sample(parts, seed), columns, output / "reference_sample.parquet")
+    write_suite(
+        build_suite(summary, columns, bounds, floor=monitoring.drift_floor), output / "suite.json"
+    )
+    write_contract(signature, output / "signature.json")
+    write_contract(summary, output / "summary.json")
+    write_contract(baseline, output / "baseline.json")
+    return baseline
+
+
+def reference_parts(
+    reference: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    model: Model,
+    signature: ModelSignature,
+    time_column: str | None,
+    config: Config,
+) -> list[Rows]:
+    """Input columns of the reference; predictions for validation rows, else for the reference's."""
+    inputs = _input_rows(reference, signature, time_column)
+    unseen = None if validation is None else _input_rows(validation, signature, time_column)
+    if unseen is None or not can_stand_for_outputs(unseen, config.monitoring):
+        unseen = inputs
+    predicted = model.predict(unseen.columns, batch_rows=BATCH_ROWS)
+    return [inputs, Rows(predicted, unseen.times)]
+
+
+def _input_rows(frame: pd.DataFrame, signature: ModelSignature, time_column: str | None) -> Rows:
+    times = None if time_column is None else times_of(frame, time_column)
+    return Rows(columns_of(frame, signature.inputs), times)
+
+
+def _period(rows: Rows) -> tuple[datetime | None, datetime | None]:
+    """The first and the last time."""
+    if rows.times is None:
+        return None, None
+    first, last = rows.times.min().item(), rows.times.max().item()
+    return first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The step's program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--candidates", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--model-package-arn")
+    args = parser.parse_args(argv)
+    inputs = read_contract(ModelInputs, args.data / "inputs.json")
+    build(
+        args.candidates,
+        read_frame(args.data / "reference.parquet"),
+        target=inputs.target,
+        time_column=inputs.time_column,
+        task=inputs.task,
+        config=read_resolved_config(args.config),
+        output=args.output,
+        model_package_arn=args.model_package_arn,
+        validation=read_frame(args.data / "validation.parquet"),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
