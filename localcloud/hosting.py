@@ -125,6 +125,7 @@ class Hosting:
             "SEATRIAL_VARIANT_NAME": deployment.variant_name,
             **deployment.environment,
             "SEATRIAL_MODEL_DIR": str(folder / "model"),
+            "SEATRIAL_HOST": "127.0.0.1",  # in a container the server listens on all interfaces
         }
         spec = SandboxSpec(
             image=self._images.find(deployment.image_uri),

@@ -79,7 +79,8 @@ def hold_out(
             allowed=f"at least {2 * count} rows at monitoring.min_rows {min_rows}",
             do="Register the model with a larger reference, or lower monitoring.min_rows",
         )
-    kept, held_out = [], dict[str, Array]()
+    kept: list[Rows] = []
+    held_out: dict[str, Array] = {}
     for number, part in enumerate(parts):
         order = np.random.default_rng([seed, number]).permutation(len(part))
         held_out |= part.at(np.sort(order[:count])).columns

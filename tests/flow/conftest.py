@@ -63,7 +63,7 @@ class RunningCloud:
 NewCloud = Callable[..., AbstractContextManager[RunningCloud]]
 
 
-def test_images() -> ImageMap:
+def image_map() -> ImageMap:
     """The images of the default configuration, and one that has nothing of ours in it."""
     images = load_config().images
     ours = default_image_map(images.toolbox, images.serving, None).images
@@ -79,7 +79,7 @@ def new_cloud(tmp_path_factory: pytest.TempPathFactory) -> NewCloud:
     def start(**settings: Any) -> Iterator[RunningCloud]:
         state_dir = tmp_path_factory.mktemp("cloud")
         images_file = state_dir / "images.yaml"
-        images_file.write_text(yaml.safe_dump(test_images().model_dump(mode="json")))
+        images_file.write_text(yaml.safe_dump(image_map().model_dump(mode="json")))
         info = up(
             state_dir, images_file=images_file, region=REGION, settings=CloudSettings(**settings)
         )

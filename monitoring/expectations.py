@@ -1,0 +1,78 @@
+"""Run a baseline's Great Expectations suite on a window."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seatrial.contracts import FailedExpectation, QualityReport
+from seatrial.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_EXAMPLES = 5
+
+
+def read_suite(path: Path) -> Any:
+    """The suite, as Great Expectations has it; InputError if it is not one."""
+    from great_expectations import ExpectationSuite
+
+    try:
+        return ExpectationSuite(**json.loads(path.read_text(encoding="utf-8")))
+    except Exception as error:  # pydantic's, GE's own and KeyError; they have no common base
+        raise InputError(
+            "cannot read the expectation suite",
+            got=f"{path}: {str(error)[:300]}",
+            allowed="a Great Expectations suite as JSON",
+            do="Correct what was edited in it, or build the baseline again",
+        ) from error
+
+
+def check(frame: pd.DataFrame, suite: Any) -> QualityReport:
+    """Evaluate every expectation of the suite on the rows of `frame`."""
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    asset = context.data_sources.add_pandas("window").add_dataframe_asset("window")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    result = batch.validate(suite, result_format="SUMMARY").to_json_dict()
+    return QualityReport(
+        rows=len(frame),
+        evaluated=result["statistics"]["evaluated_expectations"],
+        failed=tuple(_failed(item) for item in result["results"] if not item["success"]),
+        success=result["success"],
+    )
+
+
+def _failed(item: dict[str, Any]) -> FailedExpectation:
+    """What was expected, what was found, and some examples."""
+    config, result = item["expectation_config"], item["result"]
+    wanted = dict(config["kwargs"])
+    percent = result.get("unexpected_percent")
+    return FailedExpectation(
+        expectation=config["type"],
+        column=wanted.pop("column", None),
+        unexpected_count=result.get("unexpected_count"),
+        unexpected_ratio=None if percent is None else percent / 100,
+        detail=_detail(wanted, result, item.get("exception_info") or {}),
+    )
+
+
+def _detail(wanted: dict[str, Any], result: dict[str, Any], exception: dict[str, Any]) -> str:
+    wanted.pop("batch_id", None)
+    if "value_set" in wanted:
+        wanted["value_set"] = f"{len(wanted['value_set'])} values"
+    parts = [f"wanted {', '.join(f'{name} {value}' for name, value in wanted.items())}"]
+    if "observed_value" in result:
+        parts.append(f"found {result['observed_value']}")
+    examples = list(dict.fromkeys(map(str, result.get("partial_unexpected_list", ()))))
+    if examples:
+        parts.append(f"for example {', '.join(examples[:MAX_EXAMPLES])}")
+    if exception.get("exception_message"):
+        parts.append(str(exception["exception_message"])[:300])
+    return "; ".join(part for part in parts if part != "wanted ")

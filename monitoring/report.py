@@ -1,0 +1,74 @@
+"""Evidently's HTML of a window beside the reference, for people to look at.
+
+It is drawn from even samples, so its scores differ a little from the verdict's; its metrics and
+thresholds are the verdict's own, so that the two do not contradict each other.
+"""
+
+from __future__ import annotations
+
+import html
+import warnings
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seatrial.monitoring.columns import take
+from seatrial.serving.columns import is_missing
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+SAMPLE_ROWS = 5000
+
+
+def even_sample(columns: Mapping[str, Array], rows: int) -> dict[str, Array]:
+    """At most `SAMPLE_ROWS` rows, evenly spaced over the window's time."""
+    chosen = np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE_ROWS)).astype(np.int64))
+    return take(columns, chosen)
+
+
+def write_report(
+    reference: Mapping[str, Array],
+    window: Mapping[str, Array],
+    thresholds: Mapping[str, float],
+    categorical: Collection[str],
+    path: Path,
+) -> None:
+    """Write the report on the columns of `thresholds`; columns without values are left out."""
+    import pandas as pd
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    shown = [
+        name
+        for name in thresholds
+        if not is_missing(reference[name]).all() and not is_missing(window[name]).all()
+    ]
+    definition = DataDefinition(
+        numerical_columns=[name for name in shown if name not in categorical],
+        categorical_columns=[name for name in shown if name in categorical],
+    )
+    frames = [
+        pd.DataFrame({name: side[name] for name in shown}).astype(
+            {name: str for name in shown if name in categorical}
+        )
+        for side in (window, reference)
+    ]
+    preset = DataDriftPreset(
+        columns=shown,
+        num_method="wasserstein",
+        cat_method="jensenshannon",
+        per_column_threshold={name: thresholds[name] for name in shown},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's and pandas', in Evidently's own code
+        datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in frames]
+        Report([preset]).run(*datasets).save_html(str(path))
+
+
+def write_note(text: str, path: Path) -> None:
+    """A page that says why there is no report."""
+    page = f"<!doctype html><meta charset=utf-8><title>drift</title><p>{html.escape(text)}</p>\n"
+    path.write_text(page, encoding="utf-8")

@@ -1,0 +1,71 @@
+"""Has the window moved away from the reference, further than ordinary windows do?
+
+Reads   window/ (window.json, window.parquet, baseline/), the configuration.
+Writes  drift/: drift.json (DriftReport), drift.html (Evidently's report)
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from seatrial.config import read_resolved_config
+from seatrial.contracts import (
+    Baseline,
+    DriftReport,
+    ModelSignature,
+    Summary,
+    Window,
+    read_contract,
+    write_contract,
+)
+from seatrial.monitoring.columns import categorical_names, model_columns, read_columns
+from seatrial.monitoring.drift import decide, limits
+from seatrial.monitoring.report import even_sample, write_note, write_report
+from seatrial.monitoring.summary import summarise
+from seatrial.steps.entry import run
+
+
+def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
+    """Write the verdict and the report on a collected window, and return the verdict."""
+    window = read_contract(Window, window_dir / "window.json")
+    folder = window_dir / "baseline"
+    baseline = read_contract(Baseline, folder / "baseline.json")
+    reference = read_contract(Summary, folder / "summary.json")
+    signature = read_contract(ModelSignature, folder / "signature.json")
+    columns = model_columns(signature)
+    rows = read_columns(window_dir / "window.parquet", columns)
+    window_h = (window.ended_at - window.started_at).total_seconds() / 3600
+    report = decide(
+        baseline, reference, summarise(rows, like=reference), window_h=window_h, min_rows=min_rows
+    )
+    write_contract(report, output / "drift.json")
+    if report.status == "not enough data":
+        write_note(report.detail, output / "drift.html")
+        return report
+    known = limits(baseline, reference, rows=report.rows, window_h=window_h)
+    write_report(
+        read_columns(folder / "reference_sample.parquet", columns),
+        even_sample(rows, report.rows),
+        {name: limit.least for (name, metric), limit in known.items() if metric != "missing_ratio"},
+        categorical_names(signature),
+        output / "drift.html",
+    )
+    return report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The step's program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--window", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    min_rows = read_resolved_config(args.config).monitoring.min_rows
+    detect(args.window, args.output, min_rows=min_rows)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
