@@ -21,6 +21,8 @@ from seatrial.monitoring.distances import Metric, Signal, signals
 from seatrial.monitoring.summary import mean, missing_ratio
 
 MAX_NEW_CATEGORIES = 20
+# Half a week strays further than weeks do, and would alarm by their bounds on an ordinary day.
+SHORTEST_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,16 @@ def decide(
 ) -> DriftReport:
     """Compare the window with the reference, each column by the signal that says most.
 
-    Fewer than `min_rows` rows are not judged.
+    Fewer than `min_rows` rows are not judged, nor is a window so short that no bound fits it.
     """
-    if window.rows < min_rows:
+    obstacle = _obstacle(baseline, window.rows, window_h, min_rows)
+    if obstacle is not None:
         return DriftReport(
             rows=window.rows,
             window_h=window_h,
             status="not enough data",
             columns=(),
-            detail=f"{window.rows} rows; a verdict needs at least {min_rows}",
+            detail=obstacle,
         )
     known = limits(baseline, reference, rows=window.rows, window_h=window_h)
     judged: dict[str, Judged] = {}
@@ -117,8 +120,8 @@ def limits(
 def bound_length(bounds: Sequence[DriftBound], window_h: float) -> float:
     """Which bounds fit the window: those of the longest blocks that are not longer than it.
 
-    Shorter blocks stray further, so they err to silence. A window that is shorter than all blocks
-    gets the bounds of the shortest, which err to alarm.
+    Shorter blocks stray further, so they err to silence. A window that is a little shorter than
+    all blocks gets the bounds of the shortest.
     """
     lengths = sorted({item.window_h for item in bounds})
     if not lengths:
@@ -129,6 +132,20 @@ def bound_length(bounds: Sequence[DriftBound], window_h: float) -> float:
             do="Build the baseline again",
         )
     return max((length for length in lengths if length <= window_h), default=lengths[0])
+
+
+def _obstacle(baseline: Baseline, rows: int, window_h: float, min_rows: int) -> str | None:
+    """Why the window cannot be judged, if so."""
+    if rows < min_rows:
+        return f"{rows} rows; a verdict needs at least {min_rows}"
+    length = bound_length(baseline.bounds, window_h)
+    blocks = baseline.bound_method == "contiguous blocks"
+    if blocks and window_h < SHORTEST_SHARE * length:
+        return (
+            f"a window of {window_h:g} h; the shortest that bounds were made for is {length:g} h, "
+            f"add {window_h:g} to monitoring.window_h"
+        )
+    return None
 
 
 def _column_drift(item: Judged, reference: Summary, window: Summary) -> ColumnDrift:

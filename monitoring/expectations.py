@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.contracts import FailedExpectation, QualityReport
 from seatrial.errors import InputError
+from seatrial.monitoring.quiet import quiet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,8 @@ MAX_EXAMPLES = 5
 
 def read_suite(path: Path) -> Any:
     """The suite, as Great Expectations has it; InputError if it is not one."""
-    from great_expectations import ExpectationSuite
+    with quiet():
+        from great_expectations import ExpectationSuite
 
     try:
         return ExpectationSuite(**json.loads(path.read_text(encoding="utf-8")))
@@ -33,14 +34,14 @@ def read_suite(path: Path) -> Any:
 
 def check(frame: pd.DataFrame, suite: Any) -> QualityReport:
     """Evaluate every expectation of the suite on the rows of `frame`."""
-    import great_expectations as gx
+    with quiet("great_expectations"):
+        import great_expectations as gx
 
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    asset = context.data_sources.add_pandas("window").add_dataframe_asset("window")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    result = batch.validate(suite, result_format="SUMMARY").to_json_dict()
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        asset = context.data_sources.add_pandas("window").add_dataframe_asset("window")
+        batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+        result = batch.validate(suite, result_format="SUMMARY").to_json_dict()
     return QualityReport(
         rows=len(frame),
         evaluated=result["statistics"]["evaluated_expectations"],

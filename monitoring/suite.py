@@ -20,7 +20,7 @@ SUITE_NAME = "seatrial"
 WRITTEN_FOR = "1.24.1"
 MOSTLY = 0.99
 # How far beyond the reference's lowest and highest value, in units of its range, still is sound.
-RANGE_SLACK = 0.5
+RANGE_SLACK = 1.0
 # More categories than this are names or texts, of which new ones are no fault.
 MAX_CATEGORIES = 1000
 # As pandas has the column: one with a gap is float64, and what is empty has no type of its own.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.aws import explained
+from seatrial.pipelines.readiness import NOT_READY
 
 JOB_LOGS = "/aws/sagemaker/ProcessingJobs"
 FINISHED = ("Succeeded", "Failed", "Stopped")
@@ -38,6 +39,11 @@ class ExecutionStatus:
     def finished(self) -> bool:
         """True once nothing more will happen."""
         return self.status in FINISHED
+
+    @property
+    def not_ready(self) -> bool:
+        """True if the gate's verdict ended it, and not a failure."""
+        return any(step.name == NOT_READY and step.status == "Failed" for step in self.steps)
 
     @property
     def execution_id(self) -> str:

@@ -20,6 +20,9 @@ from seatrial.pipelines.processing import (
     pipeline_session,
 )
 
+# The step that ends an execution whose model is not ready.
+NOT_READY = "NotReady"
+
 
 def readiness_definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     """The pipeline's definition as JSON.
@@ -135,7 +138,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
         name="IsReady",
         conditions=[ConditionEquals(left=answer("ready"), right=True)],
         if_steps=[deploy, arm],
-        else_steps=[FailStep(name="NotReady", error_message=answer("message"))],
+        else_steps=[FailStep(name=NOT_READY, error_message=answer("message"))],
     )
     steps = [optimize, profile, baseline, judge, ready]
     return definition_json(config.readiness_pipeline, [package, config_parameter], steps, session)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from seatrial.cli.output import AGAINST, say_json, say_table, shared
+from seatrial.cli.output import AGAINST, FAILED, say_json, say_table, shared
+
+if TYPE_CHECKING:
+    from seatrial.pipelines.execution import ExecutionStatus
 
 app = typer.Typer(no_args_is_help=True)
 Which = Annotated[Literal["readiness", "monitoring"], typer.Argument(help="Which pipeline.")]
@@ -48,20 +51,33 @@ def start(
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Name=value; may be repeated.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option(help="Wait for its end: exit 1 if not ready, 2 if it failed.")
+    ] = False,
 ) -> None:
     """Start an execution, and print its ARN."""
     from seatrial.aws import client
     from seatrial.errors import InputError
+    from seatrial.pipelines.execution import follow
     from seatrial.pipelines.execution import start as start_execution
+    from seatrial.pipelines.registration import describe_package
 
-    config = shared(context).config()
+    options = shared(context)
+    config = options.config()
+    sagemaker = client("sagemaker", region=config.region)
     given = dict(item.partition("=")[::2] for item in parameter or [])
     if any(not value for value in given.values()):
         raise InputError(
             "a parameter has no value", got=parameter, allowed="Name=value", do="Add the value"
         )
-    name = getattr(config, f"{which}_pipeline")
-    typer.echo(start_execution(name, given, client("sagemaker", region=config.region)))
+    if "ModelPackageArn" in given:
+        describe_package(given["ModelPackageArn"], sagemaker)
+    arn = start_execution(getattr(config, f"{which}_pipeline"), given, sagemaker)
+    if not wait:
+        typer.echo(arn)
+        return
+    *_, last = follow(arn, sagemaker, poll_s=1.0)
+    say_execution(last, as_json=options.as_json)
 
 
 @app.command()
@@ -69,7 +85,7 @@ def status(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="readiness, monitoring, or an execution's ARN.")],
 ) -> None:
-    """Show an execution (or the pipeline's newest): exit 1 if it failed."""
+    """Show an execution (or the pipeline's newest): exit 1 if not ready, 2 if it failed."""
     from seatrial.aws import client
     from seatrial.errors import InputError
     from seatrial.pipelines.execution import executions
@@ -90,16 +106,15 @@ def status(
                 "the pipeline has not run", got=name, allowed="an execution", do="Start one first"
             )
         arn = found[0]
-    now = execution_status(arn, sagemaker)
-    if options.as_json:
-        say_json(
-            {
-                "arn": now.arn,
-                "status": now.status,
-                "failure_reason": now.failure_reason,
-                "steps": [vars(step) for step in now.steps],
-            }
-        )
+    say_execution(execution_status(arn, sagemaker), as_json=options.as_json)
+
+
+def say_execution(now: ExecutionStatus, *, as_json: bool) -> None:
+    """Print how it stands, and exit with what that means."""
+    from dataclasses import asdict
+
+    if as_json:
+        say_json(asdict(now))
     else:
         rows = [
             (
@@ -110,8 +125,8 @@ def status(
             )
             for step in now.steps
         ]
-        say_table(f"{now.status}: {arn}", ("step", "status", "s", "reason"), rows)
+        say_table(f"{now.status}: {now.arn}", ("step", "status", "s", "reason"), rows)
         if now.failure_reason:
             typer.echo(now.failure_reason)
     if now.status == "Failed":
-        raise typer.Exit(AGAINST)
+        raise typer.Exit(AGAINST if now.not_ready else FAILED)

@@ -1,0 +1,158 @@
+"""What is done about a verdict: planned as plain values, then applied with the clients given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.aws import explained
+from seatrial.contracts import (
+    ColumnDrift,
+    DriftReport,
+    LabelScores,
+    MetricScore,
+    QualityReport,
+    Reaction,
+    Window,
+)
+
+NAMESPACE = "seatrial"
+# SNS: a subject is at most 100 ASCII characters.
+MAX_SUBJECT = 100
+MAX_QUALITY_REASONS = 10
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the monitoring steps say of one window."""
+
+    window: Window
+    quality: QualityReport
+    drift: DriftReport
+    labels: LabelScores
+
+    @property
+    def decayed(self) -> tuple[MetricScore, ...]:
+        """The metrics that are worse than the configuration allows."""
+        return tuple(item for item in self.labels.metrics if item.decayed)
+
+    @property
+    def alert(self) -> bool:
+        """True if somebody has to look."""
+        return self.drift.status == "drift" or not self.quality.success or bool(self.decayed)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people get."""
+
+    subject: str
+    text: str
+
+
+def reasons(findings: Findings) -> tuple[str, ...]:
+    """Why there is an alert, as sentences: what decayed, what moved, what is broken."""
+    broken = findings.quality.failed
+    found = [
+        *(_decay_reason(item) for item in findings.decayed),
+        *(_drift_reason(item) for item in findings.drift.columns if item.drifted),
+        *(
+            f"Quality: {item.column or 'the table'} breaks {item.expectation}: {item.detail}."
+            for item in broken[:MAX_QUALITY_REASONS]
+        ),
+    ]
+    if len(broken) > MAX_QUALITY_REASONS:
+        found.append(f"Quality: {len(broken) - MAX_QUALITY_REASONS} more expectations are broken.")
+    return tuple(found)
+
+
+def metric_data(findings: Findings) -> list[dict[str, Any]]:
+    """CloudWatch's data points, one set per window."""
+    values = {
+        "Alert": float(findings.alert),
+        "Rows": float(findings.window.rows),
+        "QualityFailures": float(len(findings.quality.failed)),
+        "BrokenLines": float(findings.window.broken_lines),
+    }
+    if findings.drift.status != "not enough data":
+        values["DriftedColumns"] = float(len(findings.drift.drifted_columns))
+    if findings.window.completeness_ratio is not None:
+        values["CompletenessRatio"] = findings.window.completeness_ratio
+    values |= {item.metric.capitalize(): item.value for item in findings.labels.metrics}
+    dimensions = [{"Name": "EndpointName", "Value": findings.window.endpoint_name}]
+    return [
+        {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": "None"}
+        for name, value in values.items()
+    ]
+
+
+def message(findings: Findings) -> Message | None:
+    """The message about an alert; None if all is well."""
+    if not findings.alert:
+        return None
+    window = findings.window
+    what = ", ".join(_headlines(findings))
+    subject = f"seatrial alert: {window.endpoint_name}: {what}"
+    text = "\n".join(
+        [
+            f"The endpoint {window.endpoint_name} (configuration {window.endpoint_config_name})",
+            f"needs a look. Window {window.started_at:%Y-%m-%d %H:%M} to "
+            f"{window.ended_at:%Y-%m-%d %H:%M} UTC, {window.rows} rows.",
+            "",
+            *(f"- {reason}" for reason in reasons(findings)),
+            "",
+            f"Compared with {window.baseline_uri}.",
+            "Nothing was changed. The columns' distributions are in this window's drift.html.",
+        ]
+    )
+    ascii_subject = subject.encode("ascii", errors="replace").decode()
+    return Message(_shortened(ascii_subject), text)
+
+
+def put_metrics(data: Sequence[Mapping[str, Any]], cloudwatch: Any) -> Reaction:
+    """Put the data points; they carry the present as their time, which CloudWatch asks for."""
+    with explained("the metrics", do="Allow cloudwatch:PutMetricData to the job's role"):
+        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=list(data))
+    names = ", ".join(f"{item['MetricName']} {item['Value']:g}" for item in data)
+    return Reaction(kind="cloudwatch", target=NAMESPACE, detail=names)
+
+
+def publish(letter: Message, topic_arn: str, sns: Any) -> Reaction:
+    """Tell the topic's subscribers."""
+    with explained(f"the alert to {topic_arn}", do="Check the topic and sns:Publish"):
+        sent = sns.publish(TopicArn=topic_arn, Subject=letter.subject, Message=letter.text)
+    detail = f"message {sent['MessageId']}: {letter.subject}"
+    return Reaction(kind="sns", target=topic_arn, detail=detail)
+
+
+def _headlines(findings: Findings) -> Iterator[str]:
+    if findings.decayed:
+        yield f"{', '.join(item.metric for item in findings.decayed)} decayed"
+    if moved := findings.drift.drifted_columns:
+        yield f"{', '.join(moved)} moved"
+    if not findings.quality.success:
+        yield f"{len(findings.quality.failed)} quality failures"
+
+
+def _shortened(subject: str) -> str:
+    return subject if len(subject) <= MAX_SUBJECT else subject[: MAX_SUBJECT - 3] + "..."
+
+
+def _decay_reason(item: MetricScore) -> str:
+    return (
+        f"Decay: {item.metric} is {item.value:.3f} (95 % interval {item.low:.3f} to "
+        f"{item.high:.3f}), {item.baseline:.3f} on validation data."
+    )
+
+
+def _drift_reason(item: ColumnDrift) -> str:
+    score = f"score {item.score:.3f}, bound {item.bound:.3f}, floor {item.floor:g}"
+    if item.metric == "missing_ratio":
+        shares = f"{item.reference_missing_ratio:.1%} to {item.window_missing_ratio:.1%}"
+        return f"Drift: missing values of {item.column} went from {shares} ({score})."
+    if item.reference_mean is not None and item.window_mean is not None:
+        means = f"mean {item.reference_mean:.4g} before, {item.window_mean:.4g} now"
+        return f"Drift: {item.column} moved, {means} ({score})."
+    new = f", new: {', '.join(item.new_categories)}" if item.new_categories else ""
+    return f"Drift: the categories of {item.column} moved{new} ({score})."

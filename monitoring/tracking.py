@@ -1,0 +1,75 @@
+"""A window's verdict as an MLflow run, so that windows compare over time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from seatrial.config import TrackingConfig
+from seatrial.contracts import Reaction
+from seatrial.monitoring.quiet import quiet
+from seatrial.monitoring.reactions import Findings
+
+
+def run_params(findings: Findings) -> dict[str, str]:
+    """What identifies the window."""
+    window = findings.window
+    return {
+        "endpoint": window.endpoint_name,
+        "endpoint_config": window.endpoint_config_name,
+        "window_start": window.started_at.isoformat(),
+        "window_end": window.ended_at.isoformat(),
+        "baseline": window.baseline_uri,
+    }
+
+
+def run_metrics(findings: Findings) -> dict[str, float]:
+    """The verdict in numbers: drift score by column, quality metrics, counts."""
+    metrics = {
+        "alert": float(findings.alert),
+        "rows": float(findings.window.rows),
+        "drifted_columns": float(len(findings.drift.drifted_columns)),
+        "quality_failures": float(len(findings.quality.failed)),
+    }
+    metrics |= {f"drift.{item.column}": item.score for item in findings.drift.columns}
+    for item in findings.labels.metrics:
+        metrics |= {item.metric: item.value, f"{item.metric}.change": item.change or 0.0}
+    if findings.window.completeness_ratio is not None:
+        metrics["completeness_ratio"] = findings.window.completeness_ratio
+    return {_allowed(name): value for name, value in metrics.items()}
+
+
+def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Path]) -> Reaction:
+    """Write one finished run with these files; its time is the window's end."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    ended_ms = int(findings.window.ended_at.timestamp() * 1000)
+    with quiet("mlflow", "alembic"):
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param
+
+        client = MlflowClient(tracking_uri=tracking.mlflow_uri)
+        experiment = client.get_experiment_by_name(tracking.experiment)
+        experiment_id = (
+            client.create_experiment(tracking.experiment)
+            if experiment is None
+            else experiment.experiment_id
+        )
+        name = f"{findings.window.endpoint_name} {findings.window.started_at:%Y-%m-%d %H:%M}"
+        run_id: str = client.create_run(experiment_id, run_name=name).info.run_id
+        client.log_batch(
+            run_id,
+            metrics=[
+                Metric(name, value, ended_ms, 0) for name, value in run_metrics(findings).items()
+            ],
+            params=[Param(name, value) for name, value in run_params(findings).items()],
+        )
+        for path in artifacts:
+            client.log_artifact(run_id, str(path))
+        client.set_terminated(run_id)
+    return Reaction(kind="mlflow", target=tracking.experiment, detail=f"run {run_id}")
+
+
+def _allowed(name: str) -> str:
+    """MLflow takes letters, digits, and these signs in a metric's name."""
+    return "".join(sign if sign.isalnum() or sign in "_-. /" else "_" for sign in name)

@@ -1,0 +1,70 @@
+"""Compare a window's predictions with the truth, as far as it is known.
+
+Reads   window/ (window.parquet, baseline/), labels (CSV or Parquet, here or in S3, or `none`), the
+        configuration.
+Writes  labels/: labels.json (LabelScores)
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from seatrial.aws import S3, client
+from seatrial.config import MonitoringConfig, read_resolved_config
+from seatrial.contracts import Baseline, LabelScores, ModelSignature, read_contract, write_contract
+from seatrial.monitoring.labels import join, labelled_rows, read_labels
+from seatrial.monitoring.scores import score_metrics
+from seatrial.steps.entry import run
+
+NO_LABELS = "none"
+
+
+def score(window: Path, labels: Path | None, monitoring: MonitoringConfig) -> LabelScores:
+    """The metrics of the window's labelled rows; too few are not scored."""
+    import pandas as pd
+
+    if labels is None:
+        return LabelScores(status="no labels", labelled_rows=0, unmatched_labels=0, metrics=())
+    baseline = read_contract(Baseline, window / "baseline" / "baseline.json")
+    signature = read_contract(ModelSignature, window / "baseline" / "signature.json")
+    joined = join(pd.read_parquet(window / "window.parquet"), read_labels(labels))
+    count = len(joined.rows)
+    enough = count >= monitoring.min_rows
+    return LabelScores(
+        status="scored" if enough else "not enough labels",
+        labelled_rows=count,
+        unmatched_labels=joined.unmatched,
+        metrics=score_metrics(
+            labelled_rows(joined, signature),
+            baseline.quality,
+            max_decay=monitoring.max_decay,
+            seed=baseline.seed,
+        )
+        if enough
+        else (),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The step's program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--window", type=Path, required=True)
+    parser.add_argument("--labels", required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    config = read_resolved_config(args.config)
+    with TemporaryDirectory() as scratch:
+        labels = None if args.labels == NO_LABELS else Path(args.labels)
+        if args.labels.startswith("s3://"):
+            s3 = S3(client("s3", region=config.region))
+            labels = s3.download(args.labels, Path(scratch) / Path(args.labels).name)
+        write_contract(score(args.window, labels, config.monitoring), args.output / "labels.json")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
