@@ -25,7 +25,8 @@ import numpy as np
 from seatrial.contracts import DriftBound, Summary
 from seatrial.errors import InputError
 from seatrial.monitoring.distances import Metric, signals
-from seatrial.monitoring.summary import subtract, summarise
+from seatrial.monitoring.merging import subtract
+from seatrial.monitoring.summary import summarise
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -21,7 +21,7 @@ from seatrial.monitoring.distances import Metric, Signal, signals
 from seatrial.monitoring.summary import mean, missing_ratio
 
 MAX_NEW_CATEGORIES = 20
-# Half a week strays further than weeks do, and would alarm by their bounds on an ordinary day.
+# An ordinary day strays further than weeks do: by their bounds it would alarm.
 SHORTEST_SHARE = 0.75
 
 

@@ -36,9 +36,10 @@ def check(frame: pd.DataFrame, suite: Any) -> QualityReport:
     """Evaluate every expectation of the suite on the rows of `frame`."""
     with quiet("great_expectations"):
         import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
 
         context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("window").add_dataframe_asset("window")
         batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
         result = batch.validate(suite, result_format="SUMMARY").to_json_dict()

@@ -84,7 +84,10 @@ def metric_score(
 def request_draws(request: Array, seed: int) -> Array:
     """How often each request occurs in each bootstrap draw: (DRAWS, requests)."""
     count = int(request.max()) + 1
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=DRAWS)
+    draws: Array = np.random.default_rng(seed).multinomial(
+        count, np.full(count, 1 / count), size=DRAWS
+    )
+    return draws
 
 
 def bootstrap(metric: str, rows: Labelled, draws: Array) -> Array:
@@ -96,7 +99,8 @@ def bootstrap(metric: str, rows: Labelled, draws: Array) -> Array:
     sums = np.bincount(rows.request, weights=losses, minlength=requests)
     sizes = np.bincount(rows.request, minlength=requests)
     means: Array = (draws @ sums) / (draws @ sizes)
-    return np.sqrt(means) if metric == "rmse" else means
+    found: Array = np.sqrt(means) if metric == "rmse" else means
+    return found
 
 
 def weighted_auc(positive: Array, score: Array, weights: Array) -> Array:
@@ -125,11 +129,13 @@ def _auc_draws(rows: Labelled, draws: Array) -> Array:
 
 
 def _errors(rows: Labelled) -> Array:
-    return np.asarray(rows.score, dtype=float) - np.asarray(rows.truth, dtype=float)
+    errors: Array = np.asarray(rows.score, dtype=float) - np.asarray(rows.truth, dtype=float)
+    return errors
 
 
 def _hits(rows: Labelled) -> Array:
-    return (np.asarray(rows.label) == np.asarray(rows.truth)).astype(float)
+    hits: Array = np.asarray(rows.label) == np.asarray(rows.truth)
+    return hits.astype(float)
 
 
 _LOSSES: dict[str, Callable[[Labelled], Array]] = {

@@ -11,6 +11,8 @@ from seatrial.contracts import Reaction
 from seatrial.monitoring.quiet import quiet
 from seatrial.monitoring.reactions import Findings
 
+SQLITE = "sqlite:///"
+
 
 def run_params(findings: Findings) -> dict[str, str]:
     """What identifies the window."""
@@ -51,7 +53,9 @@ def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Pa
         client = MlflowClient(tracking_uri=tracking.mlflow_uri)
         experiment = client.get_experiment_by_name(tracking.experiment)
         experiment_id = (
-            client.create_experiment(tracking.experiment)
+            client.create_experiment(
+                tracking.experiment, artifact_location=artifact_location(str(tracking.mlflow_uri))
+            )
             if experiment is None
             else experiment.experiment_id
         )
@@ -68,6 +72,17 @@ def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Pa
             client.log_artifact(run_id, str(path))
         client.set_terminated(run_id)
     return Reaction(kind="mlflow", target=tracking.experiment, detail=f"run {run_id}")
+
+
+def artifact_location(tracking_uri: str) -> str | None:
+    """Where a new experiment keeps its files: beside a SQLite database, else where the server says.
+
+    MLflow itself would put them into the step's working directory, which ends with the job.
+    """
+    if not tracking_uri.startswith(SQLITE):
+        return None
+    database = Path(tracking_uri.removeprefix(SQLITE)).absolute()
+    return (database.parent / "mlflow-artifacts").as_uri()
 
 
 def _allowed(name: str) -> str:

@@ -200,7 +200,8 @@ def offline(region: str) -> Iterator[None]:
     }
     kept = {name: os.environ.get(name) for name in wanted}
     session = boto3.DEFAULT_SESSION
-    quiet = logging.root.manager.disable
+    root = logging.getLogger()
+    quiet, level, handlers = root.manager.disable, root.level, list(root.handlers)
     logging.disable(logging.WARNING)  # the SDK turns its own loggers on again while it works
     os.environ.update(wanted)
     try:
@@ -210,6 +211,8 @@ def offline(region: str) -> Iterator[None]:
     finally:
         boto3.DEFAULT_SESSION = session
         logging.disable(quiet)
+        root.setLevel(level)  # the SDK makes every library's information appear on the terminal
+        root.handlers[:] = handlers
         for name, value in kept.items():
             if value is None:
                 del os.environ[name]

@@ -6,9 +6,10 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,14 +164,11 @@ def run_demo(out: Path, *, scale: Scale | None = None) -> Path:
     teller = Teller(Console(), [])
     started = time.monotonic()
     try:
-        with teller.stage("Start localcloud") as bar:
-            cloud = local_cloud(out, config)
-            cloud.__enter__()
-            bar.tick()
-        try:
+        with ExitStack() as stack:
+            with teller.stage("Start localcloud") as bar:
+                stack.enter_context(local_cloud(out, config))
+                bar.tick()
             tell(Story(out, config, scale or Scale()), teller)
-        finally:
-            cloud.__exit__(None, None, None)
     finally:
         page = write_page(teller.stages, out)
     total = time.monotonic() - started
@@ -277,8 +275,6 @@ def judge_small(story: Story, execution: ExecutionStatus) -> tuple[Readiness, Pr
 
 def run_verb(command: list[str]) -> None:
     """Run one of our own verbs as a program; exit 1 is a verdict, 2 a failure."""
-    import sys
-
     program = [sys.executable, "-c", "from seatrial.cli import main; main()", *command[1:]]
     ended = subprocess.run(program, capture_output=True, text=True, check=False)
     if ended.returncode not in (0, 1):
