@@ -71,12 +71,12 @@ def times_of(frame: pd.DataFrame, column: str) -> Array:
     if column not in frame.columns:
         raise _absent(column, frame)
     try:
-        times = pd.to_datetime(frame[column], utc=True)
+        times = pd.to_datetime(frame[column], utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
         raise InputError(
             f"the column {column} does not hold times",
             got=str(error),
-            allowed="timestamps, in UTC if they have no zone",
+            allowed="timestamps or ISO 8601, in UTC if they have no zone",
             do="Correct the data, or register it without a time column",
         ) from error
     if times.isna().any():

@@ -67,8 +67,12 @@ def join(window: pd.DataFrame, labels: pd.DataFrame, *, label_name: str = "truth
 
 
 def labelled_rows(joined: Joined, signature: ModelSignature, *, truth: str = "truth") -> Labelled:
-    """The joined rows as arrays; labels of a model that predicts text stay text."""
-    rows = joined.rows
+    """The joined rows as arrays, those that got no answer left out.
+
+    Labels of a model that predicts text stay text.
+    """
+    answers = [name for name in (signature.label, signature.score) if name is not None]
+    rows = joined.rows.dropna(subset=answers)
     kinds = {column.name: column.type for column in signature.outputs}
     as_text = signature.label is not None and kinds[signature.label] == "string"
     label = None if signature.label is None else rows[signature.label].to_numpy()

@@ -45,7 +45,7 @@ def seed_from(text: str) -> int:
     """A seed that follows from `text`, a model package's ARN; 48 bits, so any JSON reader has it.
 
     >>> seed_from("arn:aws:sagemaker:us-east-1:123456789012:model-package/flights/1")
-    20061170374206
+    56004007139719
     """
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 

@@ -34,8 +34,8 @@ def cells(values: Array) -> Array:
     Atoms first; what is left is spread by quantiles, and a quarter evenly over the range, because
     in wide gaps and long tails a few rows make most of a Wasserstein distance.
 
-    >>> cells(np.array([0.0, 0.0, 0.0, 1.0]))
-    array([-4.94065646e-324,  0.00000000e+000,  1.00000000e+000,  1.00000000e+000])
+    >>> cells(np.array([1.0, 1.0, 1.0, 2.0])).tolist()
+    [0.9999999999999999, 1.0, 1.9999999999999998, 2.0]
     """
     present = _present(values)
     if not len(present):

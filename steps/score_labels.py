@@ -31,14 +31,14 @@ def score(window: Path, labels: Path | None, monitoring: MonitoringConfig) -> La
     baseline = read_contract(Baseline, window / "baseline" / "baseline.json")
     signature = read_contract(ModelSignature, window / "baseline" / "signature.json")
     joined = join(pd.read_parquet(window / "window.parquet"), read_labels(labels))
-    count = len(joined.rows)
-    enough = count >= monitoring.min_rows
+    rows = labelled_rows(joined, signature)
+    enough = len(rows) >= monitoring.min_rows
     return LabelScores(
         status="scored" if enough else "not enough labels",
-        labelled_rows=count,
+        labelled_rows=len(rows),
         unmatched_labels=joined.unmatched,
         metrics=score_metrics(
-            labelled_rows(joined, signature),
+            rows,
             baseline.quality,
             max_decay=monitoring.max_decay,
             seed=baseline.seed,

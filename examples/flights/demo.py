@@ -318,8 +318,8 @@ def say_window(bar: StageBar, watched: WatchedWindow) -> None:
     for reason in found.reasons:
         bar.say(reason)
     for score in found.labels.metrics:
-        baseline = "" if score.baseline is None else f" (was {score.baseline:.3f})"
-        bar.say(
-            f"{score.metric} {score.value:.3f}, 95 % interval {score.low:.3f} to "
-            f"{score.high:.3f}{baseline}{', decayed' if score.decayed else ''}"
-        )
+        if not score.decayed:  # those that decayed are among the reasons
+            bar.say(
+                f"{score.metric} {score.value:.3f}, 95 % interval {score.low:.3f} to "
+                f"{score.high:.3f}"
+            )

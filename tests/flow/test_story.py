@@ -18,7 +18,7 @@ from seatrial.steps.deploy_endpoint import make_clients, take_back
 pytestmark = pytest.mark.flow
 
 # A slice of the flights, and a quota that the slice's neighbours exceed.
-SCALE = Scale(share=0.3, neighbour_rows=15_000, batch_rows=6_000)
+SCALE = Scale(share=0.3, neighbour_rows=17_000, batch_rows=8_000)
 QUOTA_MB = 1024
 
 
@@ -121,11 +121,15 @@ def test_a_week_of_july_raises_one_that_names_what_moved(summer: WatchedWindow) 
 
 
 def test_labels_show_the_decay_with_its_interval(summer: WatchedWindow) -> None:
-    auc = next(item for item in summer.monitoring.labels.metrics if item.metric == "auc")
+    found = {item.metric: item for item in summer.monitoring.labels.metrics}
     assert summer.monitoring.labels.labelled_rows == summer.monitoring.window.rows
-    assert auc.low < auc.value < auc.high
-    assert auc.baseline is not None
-    assert auc.value < auc.baseline
+    assert found["auc"].low < found["auc"].value < found["auc"].high
+    # a model of this slice ranks July's flights well enough, and is late about their share
+    accuracy = found["accuracy"]
+    assert accuracy.baseline is not None
+    assert accuracy.high < accuracy.baseline
+    assert accuracy.decayed
+    assert any("accuracy" in reason for reason in summer.monitoring.reasons)
 
 
 def test_evidently_drew_the_report(story: Story, summer: WatchedWindow) -> None:

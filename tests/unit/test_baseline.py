@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seatrial.config import MonitoringConfig, load_config
-from seatrial.contracts import Baseline, DriftReport, Summary
+from seatrial.contracts import Baseline, DriftReport
 from seatrial.errors import InputError
 from seatrial.examples.flights.data import (
     FEATURES,
@@ -308,14 +308,3 @@ def test_a_week_of_july_alerts_about_the_weather(flights: pd.DataFrame) -> None:
     assert report.status == "drift"
     assert set(report.drifted_columns) >= {"temp", "dewp"}
     assert report.columns[0].column == "temp"
-
-
-def test_a_summary_of_all_rows_is_that_of_its_weeks(flights: pd.DataFrame) -> None:
-    rows = rows_of(within(flights, TRAINING))
-    assert rows.times is not None
-    reference = summarise_parts([rows], set())
-    weeks = cut_blocks(rows.times, WEEK_H)
-    parts = [summarise(rows.at(week).columns, like=reference) for week in weeks]
-    assert isinstance(reference, Summary)
-    assert sum(part.rows for part in parts) <= reference.rows
-    assert len(weeks) == 13

@@ -1,0 +1,621 @@
+"""The monitoring steps on files and on a running localcloud: from a baseline to a message.
+
+Every step's `main` is called as its process calls it; S3, SNS, SQS, CloudWatch and SageMaker answer
+over HTTP, MLflow keeps a SQLite file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from onnx import TensorProto, helper
+
+from seatrial.archives import pack
+from seatrial.aws import S3, sha256_of
+from seatrial.config import Config, load_config
+from seatrial.contracts import (
+    Agreement,
+    Baseline,
+    Candidate,
+    DataFile,
+    DriftReport,
+    InputColumn,
+    LabelScores,
+    ModelInputs,
+    ModelSignature,
+    Monitoring,
+    Optimization,
+    OutputColumn,
+    QualityReport,
+    Summary,
+    Window,
+    read_contract,
+    write_contract,
+)
+from seatrial.endpoint import BASELINE_TAG, PACKAGE_TAG, RECORDS_TAG
+from seatrial.errors import InputError
+from seatrial.monitoring.selftest import seed_from, self_tests
+from seatrial.serving.codec import encode
+from seatrial.serving.model import Model
+from seatrial.steps import (
+    build_baseline,
+    check_quality,
+    collect_window,
+    detect_drift,
+    react,
+    score_labels,
+)
+
+pytestmark = pytest.mark.flow
+
+ENDPOINT, BUCKET = "watched", "lake-of-monitoring"
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/watched/1"
+RECORDS_URI = f"s3://{BUCKET}/predictions/{ENDPOINT}/AllTraffic"
+START = datetime(2024, 1, 1, tzinfo=UTC)
+QUIET, MOVED = START + timedelta(days=84), START + timedelta(days=91)
+ROWS_PER_HOUR = 8
+
+SIGNATURE = ModelSignature(
+    task="binary_classification",
+    model_file="model.onnx",
+    inputs=(
+        InputColumn(name="carrier", type="string", required=False, onnx_input="carrier"),
+        InputColumn(name="temp", type="double", required=False, onnx_input="numbers"),
+        InputColumn(name="hour", type="long", required=True, onnx_input="numbers"),
+    ),
+    outputs=(
+        OutputColumn(name="label", type="long", onnx_output="label"),
+        OutputColumn(name="score", type="double", onnx_output="score"),
+    ),
+    label="label",
+    score="score",
+    input_example=({"carrier": "UA", "temp": 40.0, "hour": 7},),
+)
+COLUMNS = ["carrier", "temp", "hour"]
+
+
+def write_model(folder: Path) -> Path:
+    """score = sigmoid((temp - 40) / 10 + 1 for UA), label = score > 0.5."""
+    number, text = helper.make_tensor_value_info, TensorProto.STRING
+    nodes = [
+        helper.make_node(
+            "LabelEncoder",
+            ["carrier"],
+            ["ua"],
+            domain="ai.onnx.ml",
+            keys_strings=["UA"],
+            values_floats=[1.0],
+            default_float=0.0,
+        ),
+        helper.make_node("MatMul", ["numbers", "weights"], ["warmth"]),
+        helper.make_node("Add", ["warmth", "offset"], ["odds"]),
+        helper.make_node("Add", ["odds", "ua"], ["odds_of_carrier"]),
+        helper.make_node("Sigmoid", ["odds_of_carrier"], ["score"]),
+        helper.make_node("Greater", ["score", "half"], ["late"]),
+        helper.make_node("Cast", ["late"], ["label"], to=TensorProto.INT64),
+    ]
+    constants = {"weights": ([2, 1], [0.1, 0.0]), "offset": ([1], [-4.0]), "half": ([1], [0.5])}
+    graph = helper.make_graph(
+        nodes,
+        "watched",
+        [number("carrier", text, [None, 1]), number("numbers", TensorProto.FLOAT, [None, 2])],
+        [
+            number("label", TensorProto.INT64, [None, 1]),
+            number("score", TensorProto.FLOAT, [None, 1]),
+        ],
+        [
+            helper.make_tensor(name, TensorProto.FLOAT, shape, values)
+            for name, (shape, values) in constants.items()
+        ],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    folder.mkdir(parents=True)
+    onnx.save(made, folder / SIGNATURE.model_file)
+    write_contract(SIGNATURE, folder / "signature.json")
+    return folder
+
+
+def rows_from(start: datetime, days: int, *, seed: int, warmer: float = 0.0) -> pd.DataFrame:
+    """Hours of rows; each day has weather of its own, and the truth follows the temperature."""
+    random = np.random.default_rng(seed)
+    hours = np.repeat(np.arange(days * 24), ROWS_PER_HOUR)
+    day = np.repeat(random.normal(0, 3, days), 24 * ROWS_PER_HOUR)
+    temp = 40 + warmer + day + random.normal(0, 10, len(hours))
+    late = random.random(len(hours)) < 1 / (1 + np.exp(-(temp - 40 - warmer) / 10))
+    carriers = np.array(["UA", "AA", "B6", None], dtype=object)
+    return pd.DataFrame(
+        {
+            "carrier": random.choice(carriers, len(hours), p=[0.4, 0.3, 0.25, 0.05]),
+            "temp": temp,
+            "hour": hours % 24,
+            "late": late.astype(np.int64),
+            "at": pd.Timestamp(start) + pd.to_timedelta(hours, unit="h"),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the steps find and leave their files."""
+
+    root: Path
+    config: Config
+
+    @property
+    def config_file(self) -> str:
+        return str(self.root / "config.yaml")
+
+    def folder(self, name: str) -> str:
+        return str(self.root / name)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    root = tmp_path_factory.mktemp("monitoring")
+    config = load_config(
+        None,
+        bucket=BUCKET,
+        endpoint={"name": ENDPOINT},
+        tracking={"mlflow_uri": f"sqlite:///{root / 'mlflow.db'}"},
+    )
+    (root / "config.yaml").write_text(config.to_yaml())
+    write_candidates(root)
+    write_data(root)
+    return Place(root, config)
+
+
+def write_candidates(root: Path) -> None:
+    model = write_model(root / "model")
+    archive = pack(model, root / "candidates" / "fp32" / "model.tar.gz")
+    agreement = Agreement(rows=1, max_deviation=0, mean_deviation=0, label_agreement_ratio=1)
+    candidate = Candidate(
+        name="fp32",
+        backend="onnxruntime",
+        precision="fp32",
+        graph_optimization="extended",
+        archive="fp32/model.tar.gz",
+        archive_sha256=sha256_of(archive),
+        archive_size_mb=0.01,
+        model_size_mb=0.01,
+        agreement=agreement,
+        quality={"auc": 0.73, "accuracy": 0.65},
+        rejection=None,
+    )
+    optimization = Optimization(
+        model_package_arn=ARN,
+        flavor="sklearn",
+        task=SIGNATURE.task,
+        original_size_mb=1,
+        original_quality={"auc": 0.73},
+        candidates=(candidate,),
+        optimizer="test",
+        cpu="test",
+    )
+    write_contract(optimization, root / "candidates" / "optimization.json")
+
+
+def write_data(root: Path) -> None:
+    (root / "data").mkdir()
+    rows = rows_from(START, 84, seed=0)
+    validation = rows.index % 5 == 0
+    rows[~validation].to_parquet(root / "data" / "reference.parquet")
+    rows[validation].to_parquet(root / "data" / "validation.parquet")
+    file = DataFile(uri="s3://lake/file", sha256="0" * 64)
+    inputs = ModelInputs(
+        task=SIGNATURE.task,
+        validation=file,
+        reference=file,
+        payloads=file,
+        target="late",
+        time_column="at",
+    )
+    write_contract(inputs, root / "data" / "inputs.json")
+
+
+@pytest.fixture(scope="module")
+def baseline(place: Place) -> Path:
+    code = build_baseline.main(
+        [
+            *("--candidates", place.folder("candidates")),
+            *("--data", place.folder("data")),
+            *("--config", place.config_file),
+            *("--output", place.folder("baseline")),
+            *("--model-package-arn", ARN),
+        ]
+    )
+    assert code == 0
+    return place.root / "baseline"
+
+
+def test_the_baseline_is_complete(baseline: Path) -> None:
+    assert {path.name for path in baseline.iterdir()} == {
+        "baseline.json",
+        "summary.json",
+        "suite.json",
+        "signature.json",
+        "reference_sample.parquet",
+        "held_out.parquet",
+    }
+    found = read_contract(Baseline, baseline / "baseline.json")
+    summary = read_contract(Summary, baseline / "summary.json")
+    assert found.model_package_arn == ARN
+    assert found.bound_method == "contiguous blocks"
+    assert {item.blocks for item in found.bounds} == {12}
+    assert found.rows == summary.rows
+    assert list(summary.columns) == [*COLUMNS, "label", "score"]
+    assert summary.columns["label"].kind == "categorical"
+    assert found.quality == {"auc": 0.73, "accuracy": 0.65}
+    assert (found.started_at, found.ended_at) == (START, START + timedelta(days=84, hours=-1))
+    held_out = pd.read_parquet(baseline / "held_out.parquet")
+    assert len(held_out) == found.held_out_rows >= 200
+    assert not held_out[["label", "score"]].isna().any().any()
+
+
+def test_predictions_of_the_baseline_are_for_rows_the_model_has_not_seen(
+    place: Place, baseline: Path
+) -> None:
+    summary = read_contract(Summary, baseline / "summary.json")
+    validation = pd.read_parquet(place.root / "data" / "validation.parquet")
+    held_out = read_contract(Baseline, baseline / "baseline.json").held_out_rows
+    assert sum(summary.columns["score"].counts) == len(validation) - held_out
+
+
+def test_the_same_package_gives_the_same_baseline(place: Place, baseline: Path) -> None:
+    build_baseline.main(
+        [
+            *("--candidates", place.folder("candidates")),
+            *("--data", place.folder("data")),
+            *("--config", place.config_file),
+            *("--output", place.folder("baseline-again")),
+            *("--model-package-arn", ARN),
+        ]
+    )
+    for path in baseline.iterdir():
+        assert path.read_bytes() == (place.root / "baseline-again" / path.name).read_bytes()
+
+
+def test_the_monitor_passes_its_self_test(baseline: Path) -> None:
+    tests = self_tests(baseline, seed_from(ARN), min_rows=200)
+    assert [test.passed for test in tests] == [True, True]
+    assert tests[1].moved_columns
+
+
+# An endpoint that has served two weeks: an ordinary one, and a warm one.
+
+
+def record(event_id: str, at: datetime, asked: str, given: str, **ours: Any) -> bytes:
+    document = {
+        "captureData": {
+            "endpointInput": {
+                "observedContentType": "text/csv",
+                "mode": "INPUT",
+                "data": asked,
+                "encoding": "CSV",
+            },
+            "endpointOutput": {
+                "observedContentType": "text/csv; charset=utf-8",
+                "mode": "OUTPUT",
+                "data": given,
+                "encoding": "CSV",
+            },
+        },
+        "eventMetadata": {"eventId": event_id, "inferenceTime": f"{at:%Y-%m-%dT%H:%M:%SZ}"},
+        "eventVersion": "0",
+        "seatrial": {
+            "endpoint": ENDPOINT,
+            "variant": "AllTraffic",
+            "model_version": "watched-model",
+            "latency_ms": 1.0,
+            "cold": False,
+            "rows": asked.count("\n"),
+            "synthetic": False,
+            "status": 200,
+            **ours,
+        },
+    }
+    return json.dumps(document).encode()
+
+
+def serve(rows: pd.DataFrame, model: Model, name: str) -> Iterator[bytes]:
+    """A record an hour, as the endpoint would have written it."""
+    for number, (at, asked) in enumerate(rows.groupby("at")):
+        columns = {column: asked[column].to_numpy() for column in COLUMNS}
+        given = encode(model.predict(columns), "text/csv").decode()
+        body = asked[COLUMNS].to_csv(index=False, header=False)
+        yield record(f"{name}-{number}", at.to_pydatetime(), body, given)
+
+
+def noise() -> list[bytes]:
+    """What else a log holds in the quiet week."""
+    at = QUIET + timedelta(hours=5)
+    return [
+        record("ours", at, "UA,40,7\n", "0,0.5\n", synthetic=True),
+        record("old", at, "UA,40,7\n", "0,0.5\n", model_version="watched-model-0"),
+        record("refused", at, "UA,warm,7\n", "{}", status=400),
+        record("outside", QUIET - timedelta(seconds=1), "UA,40,7\n", "0,0.5\n"),
+        record("unlike", at, "UA,40\n", "0,0.5\n"),
+        b'{"captureData":{"endpointInput":{"observedContentType"',
+    ]
+
+
+@pytest.fixture(scope="module")
+def truth() -> pd.DataFrame:
+    return rows_from(MOVED, 7, seed=2, warmer=20)
+
+
+@pytest.fixture(scope="module")
+def endpoint(cloud: Any, place: Place, baseline: Path, truth: pd.DataFrame) -> Iterator[Any]:
+    """The endpoint, its records in S3, and a queue that hears its alerts."""
+    s3, sagemaker = cloud.client("s3"), cloud.client("sagemaker")
+    s3.create_bucket(Bucket=BUCKET)
+    S3(s3).upload_folder(baseline, f"s3://{BUCKET}/baselines/1")
+    S3(s3).upload(
+        place.root / "candidates/fp32/model.tar.gz", f"s3://{BUCKET}/models/1/model.tar.gz"
+    )
+    model = Model.load(place.root / "model")
+    quiet = list(serve(rows_from(QUIET, 7, seed=1), model, "quiet"))
+    key = f"predictions/{ENDPOINT}/AllTraffic/2024/03/25/00/"
+    s3.put_object(Bucket=BUCKET, Key=f"{key}a", Body=b"\n".join([*quiet, *quiet[:3], *noise()]))
+    warm = b"\n".join(serve(truth, model, "warm"))
+    late = f"predictions/{ENDPOINT}/AllTraffic/2024/04/20/09/"  # delivered three weeks late
+    s3.put_object(Bucket=BUCKET, Key=f"{late}b.gz", Body=gzip.compress(warm))
+    create_endpoint(sagemaker, place.config)
+    yield cloud
+    sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+
+
+def create_endpoint(sagemaker: Any, config: Config) -> None:
+    sagemaker.create_model(
+        ModelName="watched-model",
+        ExecutionRoleArn=config.roles.endpoint,
+        PrimaryContainer={
+            "Image": "tiny",
+            "ModelDataUrl": f"s3://{BUCKET}/models/1/model.tar.gz",
+        },
+    )
+    tags = {
+        BASELINE_TAG: f"s3://{BUCKET}/baselines/1",
+        RECORDS_TAG: RECORDS_URI,
+        PACKAGE_TAG: ARN,
+    }
+    for name, given in (("watched-config", tags), ("bare-config", {})):
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {
+                    "VariantName": "AllTraffic",
+                    "ModelName": "watched-model",
+                    "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1},
+                }
+            ],
+            Tags=[{"Key": key, "Value": value} for key, value in given.items()],
+        )
+    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="watched-config")
+
+
+def watch(place: Place, name: str, start: datetime, labels: str) -> Monitoring:
+    """Run the five steps on one window, and return the verdict."""
+
+    def folder(part: str) -> str:
+        return place.folder(f"{name}/{part}")
+
+    window = ["--window", folder("window"), "--config", place.config_file]
+    codes = [
+        collect_window.main(
+            [
+                *("--endpoint-name", ENDPOINT),
+                *("--window-start", f"{start:%Y-%m-%dT%H:%M:%SZ}"),
+                *("--window-end", f"{start + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"),
+                *("--config", place.config_file),
+                *("--output", folder("window")),
+            ]
+        ),
+        check_quality.main([*window, "--output", folder("quality")]),
+        detect_drift.main([*window, "--output", folder("drift")]),
+        score_labels.main([*window, "--labels", labels, "--output", folder("labels")]),
+    ]
+    found = [
+        word for part in ("quality", "drift", "labels") for word in (f"--{part}", folder(part))
+    ]
+    codes.append(react.main([*window, *found, "--output", folder("monitoring")]))
+    assert codes == [0] * 5
+    return read_contract(Monitoring, Path(folder("monitoring")) / "monitoring.json")
+
+
+@pytest.fixture(scope="module")
+def inbox(endpoint: Any, place: Place) -> Any:
+    """A queue that hears the alert topic."""
+    sns, sqs = endpoint.client("sns"), endpoint.client("sqs")
+    topic = sns.create_topic(Name=place.config.monitoring.alert_topic_arn.rsplit(":", 1)[-1])
+    url = sqs.create_queue(QueueName="inbox-of-monitoring")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    sns.subscribe(
+        TopicArn=topic["TopicArn"], Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"]
+    )
+
+    def take() -> list[dict[str, Any]]:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        for item in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=item["ReceiptHandle"])
+        return [json.loads(item["Body"]) for item in found]
+
+    return take
+
+
+@pytest.fixture(scope="module")
+def quiet_week(place: Place, inbox: Any) -> tuple[Monitoring, list[dict[str, Any]]]:
+    """The verdict on the ordinary week, and the messages about it."""
+    return watch(place, "quiet", QUIET, "none"), inbox()
+
+
+@pytest.fixture(scope="module")
+def warm_week(
+    place: Place, inbox: Any, truth: pd.DataFrame, quiet_week: Any
+) -> tuple[Monitoring, list[dict[str, Any]]]:
+    """The verdict on the warm week, whose labels have arrived, and the messages about it."""
+    labels = pd.DataFrame(
+        {
+            "event_id": [f"warm-{hour}" for hour in np.arange(len(truth)) // ROWS_PER_HOUR],
+            "row": np.arange(len(truth)) % ROWS_PER_HOUR,
+            "label": truth["late"],
+        }
+    )
+    labels.to_csv(place.root / "labels.csv", index=False)
+    client = S3(collect_window.client("s3", region=place.config.region))
+    uri = client.upload(place.root / "labels.csv", f"s3://{BUCKET}/labels/warm.csv")
+    return watch(place, "warm", MOVED, uri), inbox()
+
+
+def test_a_window_holds_what_was_predicted_and_counts_the_rest(
+    place: Place, quiet_week: tuple[Monitoring, list[Any]]
+) -> None:
+    window = quiet_week[0].window
+    assert window == read_contract(Window, place.root / "quiet/window/window.json")
+    assert (window.records, window.rows) == (168, 168 * ROWS_PER_HOUR)
+    assert window.endpoint_config_name == "watched-config"
+    assert (window.duplicate_records, window.synthetic_records) == (3, 1)
+    assert (window.foreign_records, window.failed_requests, window.broken_lines) == (1, 1, 2)
+    assert window.invocations is window.completeness_ratio is None
+    broken = (place.root / "quiet/window/broken.jsonl").read_text().splitlines()
+    assert len(broken) == 2
+    frame = pd.read_parquet(place.root / "quiet/window/window.parquet")
+    served = rows_from(QUIET, 7, seed=1)
+    pd.testing.assert_series_equal(frame["temp"], served["temp"])
+    assert list(frame["carrier"]) == list(served["carrier"])
+    assert list(frame["inference_time"]) == list(served["at"])
+
+
+def test_an_ordinary_week_is_no_alert(
+    quiet_week: tuple[Monitoring, list[dict[str, Any]]],
+) -> None:
+    result, messages = quiet_week
+    assert not result.alert
+    assert result.reasons == ()
+    assert result.drift.status == "no drift"
+    assert result.quality.success
+    assert result.quality.evaluated > 0
+    assert result.labels.status == "no labels"
+    assert messages == []
+
+
+def test_a_warm_week_alerts_naming_what_moved(
+    warm_week: tuple[Monitoring, list[dict[str, Any]]],
+) -> None:
+    result, messages = warm_week
+    assert result.alert
+    assert result.drift.status == "drift"
+    assert "temp" in result.drift.drifted_columns
+    assert not {"carrier", "hour"} & set(result.drift.drifted_columns)
+    assert any(reason.startswith("Drift: temp moved, mean 40") for reason in result.reasons)
+    assert [message["Subject"] for message in messages] == [
+        item.detail.split(": ", 1)[1] for item in result.reactions if item.kind == "sns"
+    ]
+    assert "Drift: temp moved" in messages[0]["Message"]
+
+
+def test_labels_show_the_decay_with_its_interval(
+    warm_week: tuple[Monitoring, list[dict[str, Any]]],
+) -> None:
+    labels = warm_week[0].labels
+    assert labels.status == "scored"
+    assert (labels.labelled_rows, labels.unmatched_labels) == (168 * ROWS_PER_HOUR, 0)
+    accuracy = next(item for item in labels.metrics if item.metric == "accuracy")
+    assert accuracy.decayed
+    assert accuracy.low < accuracy.value < accuracy.high < 0.65 - 0.02
+    assert any(reason.startswith("Decay: accuracy is 0.") for reason in warm_week[0].reasons)
+
+
+def test_steps_agree_with_the_verdict(place: Place, warm_week: tuple[Monitoring, Any]) -> None:
+    root, result = place.root / "warm", warm_week[0]
+    assert read_contract(DriftReport, root / "drift/drift.json") == result.drift
+    assert read_contract(QualityReport, root / "quality/quality.json") == result.quality
+    assert read_contract(LabelScores, root / "labels/labels.json") == result.labels
+
+
+@pytest.mark.parametrize("week", ["quiet", "warm"])
+def test_evidentlys_report_is_a_page_of_its_own(place: Place, warm_week: Any, week: str) -> None:
+    page = (place.root / week / "drift/drift.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html>") or "<html" in page[:500]
+    for name in COLUMNS:
+        assert name in page
+
+
+def test_metrics_are_in_cloudwatch(endpoint: Any, warm_week: Any) -> None:
+    found = endpoint.client("cloudwatch").get_metric_statistics(
+        Namespace="seatrial",
+        MetricName="Alert",
+        Dimensions=[{"Name": "EndpointName", "Value": ENDPOINT}],
+        StartTime=datetime.now(UTC) - timedelta(hours=1),
+        EndTime=datetime.now(UTC) + timedelta(hours=1),
+        Period=7200,
+        Statistics=["Sum", "SampleCount"],
+    )["Datapoints"]
+    assert (sum(item["Sum"] for item in found), sum(item["SampleCount"] for item in found)) == (
+        1,
+        2,
+    )
+
+
+def test_each_verdict_is_a_run_in_mlflow(place: Place, warm_week: tuple[Monitoring, Any]) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=str(place.config.tracking.mlflow_uri))
+    experiment = client.get_experiment_by_name(place.config.tracking.experiment)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], order_by=["metrics.alert ASC"])
+    assert [run.data.metrics["alert"] for run in runs] == [0, 1]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    warm = runs[1]
+    assert warm.data.params["endpoint"] == ENDPOINT
+    assert warm.data.metrics["drift.temp"] > 1
+    files = {item.path for item in client.list_artifacts(warm.info.run_id)}
+    assert files == {"drift.html", "drift.json", "monitoring.json"}
+    assert warm.info.artifact_uri.startswith((place.root / "mlflow-artifacts").as_uri())
+    reaction = next(item for item in warm_week[0].reactions if item.kind == "mlflow")
+    assert reaction.detail == f"run {warm.info.run_id}"
+
+
+def test_a_week_without_traffic_is_not_judged(place: Place, warm_week: Any) -> None:
+    result = watch(place, "empty", MOVED + timedelta(days=70), "none")
+    assert not result.alert
+    assert result.drift.status == "not enough data"
+    assert (result.window.rows, result.quality.evaluated) == (0, 0)
+    assert "0 rows" in (place.root / "empty/drift/drift.html").read_text()
+
+
+def test_an_endpoint_that_is_not_there_is_one_clear_message(place: Place, endpoint: Any) -> None:
+    with pytest.raises(InputError, match="no such endpoint: got 'nobody'"):
+        collect_window.main(
+            [
+                *("--endpoint-name", "nobody"),
+                *("--window-start", "2024-01-01"),
+                *("--window-end", "2024-01-08"),
+                *("--config", place.config_file),
+                *("--output", place.folder("nobody")),
+            ]
+        )
+    assert not (place.root / "nobody").exists()
+
+
+def test_an_endpoint_that_seatrial_has_not_deployed_is_refused(endpoint: Any) -> None:
+    sagemaker = endpoint.client("sagemaker")
+    sagemaker.create_endpoint(EndpointName="bare", EndpointConfigName="bare-config")
+    try:
+        with pytest.raises(InputError, match="bare is not watched by seatrial"):
+            collect_window.find_watched("bare", sagemaker)
+    finally:
+        sagemaker.get_waiter("endpoint_in_service").wait(
+            EndpointName="bare", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
+        sagemaker.delete_endpoint(EndpointName="bare")

@@ -1,0 +1,325 @@
+"""Reactions: planned as sentences and numbers, applied by the clients that are given."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seatrial.config import load_config
+from seatrial.contracts import (
+    ColumnDrift,
+    DriftReport,
+    FailedExpectation,
+    LabelScores,
+    MetricScore,
+    Monitoring,
+    QualityReport,
+    Window,
+    read_contract,
+)
+from seatrial.monitoring.reactions import (
+    MAX_SUBJECT,
+    Findings,
+    message,
+    metric_data,
+    put_metrics,
+    reasons,
+)
+from seatrial.monitoring.tracking import artifact_location, run_metrics, run_params
+from seatrial.steps.react import react
+
+WINDOW = Window(
+    endpoint_name="flights",
+    variant_name="AllTraffic",
+    endpoint_config_name="flights-1",
+    baseline_uri="s3://lake/baselines/abc",
+    started_at=datetime(2013, 7, 8, tzinfo=UTC),
+    ended_at=datetime(2013, 7, 15, tzinfo=UTC),
+    records=168,
+    rows=6_384,
+    synthetic_records=3,
+    duplicate_records=0,
+    broken_lines=1,
+    failed_requests=0,
+    foreign_records=0,
+    invocations=None,
+    completeness_ratio=None,
+)
+SOUND = QualityReport(rows=6_384, evaluated=60, failed=(), success=True)
+NO_LABELS = LabelScores(status="no labels", labelled_rows=0, unmatched_labels=0, metrics=())
+
+
+def drift(*columns: ColumnDrift, status: Any = None) -> DriftReport:
+    moved = any(item.drifted for item in columns)
+    return DriftReport(
+        rows=6_384,
+        window_h=168,
+        status=status or ("drift" if moved else "no drift"),
+        columns=columns,
+        detail="",
+    )
+
+
+def column(name: str, *, drifted: bool = True, **changes: Any) -> ColumnDrift:
+    values = {
+        "metric": "wasserstein_std",
+        "score": 5.037,
+        "bound": 2.633,
+        "floor": 0.1,
+        "reference_mean": 38.17,
+        "window_mean": 80.84,
+        "reference_missing_ratio": 0.01,
+        "window_missing_ratio": 0.02,
+        "new_categories": (),
+    }
+    return ColumnDrift(column=name, drifted=drifted, **(values | changes))
+
+
+def auc(*, decayed: bool) -> LabelScores:
+    metric = MetricScore(
+        metric="auc",
+        value=0.64,
+        low=0.62,
+        high=0.66,
+        baseline=0.767,
+        change=-0.127,
+        decayed=decayed,
+    )
+    return LabelScores(status="scored", labelled_rows=6_384, unmatched_labels=0, metrics=(metric,))
+
+
+def broken(*columns: str) -> QualityReport:
+    failed = tuple(
+        FailedExpectation(
+            expectation="expect_column_values_to_be_between",
+            column=name,
+            unexpected_count=50,
+            unexpected_ratio=0.05,
+            detail="wanted max_value 100; for example -999",
+        )
+        for name in columns
+    )
+    return QualityReport(rows=6_384, evaluated=60, failed=failed, success=not failed)
+
+
+def findings(
+    found: DriftReport | None = None,
+    *,
+    quality: QualityReport = SOUND,
+    labels: LabelScores = NO_LABELS,
+    window: Window = WINDOW,
+) -> Findings:
+    return Findings(window, quality, found or drift(), labels)
+
+
+ALARMS = {
+    "drift": findings(drift(column("temp"))),
+    "quality": findings(quality=broken("temp")),
+    "decay": findings(labels=auc(decayed=True)),
+}
+QUIET = {
+    "all well": findings(drift(column("temp", drifted=False))),
+    "labels without decay": findings(labels=auc(decayed=False)),
+    "not enough data": findings(drift(status="not enough data")),
+}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_each_kind_of_trouble_is_an_alert_with_a_reason(name: str) -> None:
+    assert ALARMS[name].alert
+    assert len(reasons(ALARMS[name])) == 1
+    assert message(ALARMS[name]) is not None
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_without_trouble_nobody_is_told(name: str) -> None:
+    assert not QUIET[name].alert
+    assert reasons(QUIET[name]) == ()
+    assert message(QUIET[name]) is None
+
+
+def test_reasons_name_columns_with_numbers_decay_first() -> None:
+    found = findings(
+        drift(
+            column("temp"),
+            column(
+                "gusts", metric="missing_ratio", score=0.4, bound=0.1, window_missing_ratio=0.41
+            ),
+            column(
+                "carrier",
+                metric="jensen_shannon",
+                score=0.3,
+                reference_mean=None,
+                window_mean=None,
+                new_categories=("WN", "DL"),
+            ),
+            column("dewp", drifted=False),
+        ),
+        quality=broken("pressure"),
+        labels=auc(decayed=True),
+    )
+    assert reasons(found) == (
+        "Decay: auc is 0.640 (95 % interval 0.620 to 0.660), 0.767 on validation data.",
+        "Drift: temp moved, mean 38.17 before, 80.84 now (score 5.037, bound 2.633, floor 0.1).",
+        "Drift: missing values of gusts went from 1.0% to 41.0% (score 0.400, bound 0.100, "
+        "floor 0.1).",
+        "Drift: the categories of carrier moved, new: WN, DL (score 0.300, bound 2.633, "
+        "floor 0.1).",
+        "Quality: pressure breaks expect_column_values_to_be_between: wanted max_value 100; for "
+        "example -999.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("failures", "sentences"),
+    [
+        pytest.param(9, 9, id="under"),
+        pytest.param(10, 10, id="exactly at"),
+        pytest.param(11, 11, id="over: ten and how many more"),
+        pytest.param(40, 11, id="far over"),
+    ],
+)
+def test_many_broken_expectations_are_summed_up(failures: int, sentences: int) -> None:
+    found = findings(quality=broken(*(f"c{number}" for number in range(failures))))
+    assert len(reasons(found)) == sentences
+    if failures > 10:
+        assert reasons(found)[-1] == f"Quality: {failures - 10} more expectations are broken."
+
+
+def test_the_message_says_what_where_and_when() -> None:
+    letter = message(findings(drift(column("temp"), column("dewp")), labels=auc(decayed=True)))
+    assert letter is not None
+    assert letter.subject == "seatrial alert: flights: auc decayed, temp, dewp moved"
+    assert "Window 2013-07-08 00:00 to 2013-07-15 00:00 UTC, 6384 rows." in letter.text
+    assert "- Drift: temp moved" in letter.text
+    assert "s3://lake/baselines/abc" in letter.text
+
+
+@pytest.mark.parametrize("names", [("temp",), tuple(f"column-{n}" for n in range(30)), ("Größe",)])
+def test_a_subject_is_what_sns_takes(names: tuple[str, ...]) -> None:
+    letter = message(findings(drift(*(column(name) for name in names))))
+    assert letter is not None
+    assert letter.subject.isascii()
+    assert len(letter.subject) <= MAX_SUBJECT
+    assert names[0] in letter.text
+
+
+@pytest.mark.parametrize(
+    ("length", "cut"),
+    [
+        pytest.param(MAX_SUBJECT - 1, False, id="under"),
+        pytest.param(MAX_SUBJECT, False, id="exactly at"),
+        pytest.param(MAX_SUBJECT + 1, True, id="over"),
+    ],
+)
+def test_a_long_subject_is_cut_with_dots(length: int, cut: bool) -> None:
+    rest = len("seatrial alert: flights: ") + len(" moved")
+    letter = message(findings(drift(column("x" * (length - rest)))))
+    assert letter is not None
+    assert len(letter.subject) == min(length, MAX_SUBJECT)
+    assert letter.subject.endswith("...") is cut
+
+
+def values(found: Findings) -> dict[str, float]:
+    return {item["MetricName"]: item["Value"] for item in metric_data(found)}
+
+
+def test_metrics_are_put_for_every_window() -> None:
+    assert values(findings()) == {
+        "Alert": 0,
+        "Rows": 6_384,
+        "QualityFailures": 0,
+        "BrokenLines": 1,
+        "DriftedColumns": 0,
+    }
+    trouble = findings(
+        drift(column("temp"), column("dewp")),
+        quality=broken("pressure"),
+        labels=auc(decayed=True),
+        window=WINDOW.model_copy(update={"completeness_ratio": 0.5}),
+    )
+    assert values(trouble) == {
+        "Alert": 1,
+        "Rows": 6_384,
+        "QualityFailures": 1,
+        "BrokenLines": 1,
+        "DriftedColumns": 2,
+        "CompletenessRatio": 0.5,
+        "Auc": 0.64,
+    }
+
+
+def test_columns_that_were_not_judged_are_not_reported_as_sound() -> None:
+    assert "DriftedColumns" not in values(QUIET["not enough data"])
+
+
+class FakeAws:
+    """CloudWatch and SNS that remember what they were told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def put_metric_data(self, **parameters: Any) -> None:
+        self.calls.append(("put_metric_data", parameters))
+
+    def publish(self, **parameters: Any) -> dict[str, str]:
+        self.calls.append(("publish", parameters))
+        return {"MessageId": "m-1"}
+
+
+def test_put_metrics_go_to_the_endpoints_dimension() -> None:
+    cloudwatch = FakeAws()
+    done = put_metrics(metric_data(findings()), cloudwatch)
+    sent = cloudwatch.calls[0][1]
+    assert sent["Namespace"] == "seatrial"
+    assert sent["MetricData"][0]["Dimensions"] == [{"Name": "EndpointName", "Value": "flights"}]
+    assert done.kind == "cloudwatch"
+    assert "Rows 6384" in done.detail
+
+
+@pytest.mark.parametrize(
+    ("found", "calls"),
+    [
+        pytest.param(findings(drift(column("temp"))), ["publish", "put_metric_data"], id="alert"),
+        pytest.param(findings(), ["put_metric_data"], id="no alert"),
+    ],
+)
+def test_people_are_told_only_of_an_alert(
+    tmp_path: Path, found: Findings, calls: list[str]
+) -> None:
+    aws, config = FakeAws(), load_config()
+    result = react(found, config, {"sns": aws, "cloudwatch": aws}, tmp_path, artifacts=[])
+    assert [name for name, _ in aws.calls] == calls
+    assert result == read_contract(Monitoring, tmp_path / "monitoring.json")
+    assert result.alert is (len(calls) == 2)
+    assert bool(result.reasons) is result.alert
+    assert [item.kind for item in result.reactions] == (
+        ["sns", "cloudwatch"] if result.alert else ["cloudwatch"]
+    )
+    if result.alert:
+        assert aws.calls[0][1]["TopicArn"] == config.monitoring.alert_topic_arn
+        assert result.reactions[0].detail.startswith("message m-1: seatrial alert: flights")
+
+
+def test_a_run_in_mlflow_compares_windows() -> None:
+    found = findings(drift(column("temp"), column("odd*name")), labels=auc(decayed=True))
+    assert run_params(found)["window_start"] == "2013-07-08T00:00:00+00:00"
+    metrics = run_metrics(found)
+    assert metrics["alert"] == 1
+    assert metrics["drift.temp"] == metrics["drift.odd_name"] == 5.037
+    assert (metrics["auc"], metrics["auc.change"]) == (0.64, -0.127)
+
+
+@pytest.mark.parametrize(
+    ("uri", "location"),
+    [
+        pytest.param("sqlite:////data/mlflow.db", "file:///data/mlflow-artifacts", id="sqlite"),
+        pytest.param("https://mlflow.example", None, id="server"),
+        pytest.param("arn:aws:sagemaker:eu-west-1:1:mlflow-app/a", None, id="managed"),
+    ],
+)
+def test_files_of_a_run_outlive_the_job(uri: str, location: str | None) -> None:
+    assert artifact_location(uri) == location

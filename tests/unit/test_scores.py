@@ -1,0 +1,367 @@
+"""True labels joined to predictions, and metrics with intervals that tell decay from noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from seatrial.config import MonitoringConfig, load_config
+from seatrial.contracts import (
+    Baseline,
+    InputColumn,
+    MetricScore,
+    ModelSignature,
+    OutputColumn,
+    write_contract,
+)
+from seatrial.errors import InputError
+from seatrial.monitoring.labels import join, labelled_rows, read_labels
+from seatrial.monitoring.scores import (
+    DRAWS,
+    Labelled,
+    bootstrap,
+    metric_score,
+    request_draws,
+    score_metrics,
+    weighted_auc,
+)
+from seatrial.quality import measure_quality
+from seatrial.steps.score_labels import score
+
+ROWS = 2_000
+
+
+def binary(seed: int = 0, *, skill: float = 1.0, per_request: int = 1) -> Labelled:
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 2, ROWS)
+    odds = skill * (truth - 0.5) * 2 + random.normal(size=ROWS)
+    probability = np.round(1 / (1 + np.exp(-odds)), 2)
+    label = (probability > 0.5).astype(np.int64)
+    request = np.arange(ROWS) // per_request
+    return Labelled("binary_classification", truth, label, probability, request)
+
+
+def regression(seed: int = 0) -> Labelled:
+    random = np.random.default_rng(seed)
+    truth = random.normal(size=ROWS)
+    predicted = truth + random.normal(0, 0.5, ROWS)
+    return Labelled("regression", truth, None, predicted, np.arange(ROWS))
+
+
+def by_name(scores: tuple[MetricScore, ...]) -> dict[str, MetricScore]:
+    return {item.metric: item for item in scores}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_weighted_auc_is_scikit_learns(seed: int) -> None:
+    rows = binary(seed)
+    weights = np.random.default_rng(seed).integers(0, 4, (3, ROWS))
+    for weight, found in zip(weights, weighted_auc(rows.truth, rows.score, weights), strict=True):
+        exact = roc_auc_score(rows.truth, rows.score, sample_weight=weight)
+        assert found == pytest.approx(exact, abs=1e-12)
+
+
+def test_an_auc_of_one_class_is_not_defined() -> None:
+    found = weighted_auc(np.array([1, 1, 0]), np.array([0.1, 0.2, 0.3]), np.array([[1, 1, 0]]))
+    assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize("rows", [binary(), regression()], ids=["binary", "regression"])
+def test_undrawn_rows_give_the_metrics_of_the_baseline(rows: Labelled) -> None:
+    exact = measure_quality(rows.task, rows.truth, label=rows.label, score=rows.score)
+    for metric, value in exact.items():
+        once = bootstrap(metric, rows, np.ones((1, ROWS), dtype=int))
+        assert once[0] == pytest.approx(value, abs=1e-12)
+
+
+def test_intervals_hold_the_value_and_shrink_with_the_rows() -> None:
+    scores = by_name(score_metrics(binary(), {}, max_decay=0.02, seed=1))
+    assert set(scores) == {"auc", "accuracy", "brier"}
+    for item in scores.values():
+        assert item.low < item.value < item.high
+        assert item.baseline is item.change is None
+        assert not item.decayed
+    share = scores["accuracy"].value
+    expected = 1.96 * np.sqrt(share * (1 - share) / ROWS)
+    assert scores["accuracy"].high - share == pytest.approx(expected, rel=0.1)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    truth = np.mean([auc_of(binary(seed)) for seed in range(1_000, 1_030)])
+    few = slice(0, 300)
+    holds = 0
+    for seed in range(40):
+        rows = binary(seed)
+        assert rows.score is not None
+        some = Labelled(rows.task, rows.truth[few], None, rows.score[few], rows.request[few])
+        draws = bootstrap("auc", some, request_draws(some.request, seed)[:200])
+        low, high = np.percentile(draws, [2.5, 97.5])
+        holds += low <= truth <= high
+    assert holds >= 34
+
+
+def auc_of(rows: Labelled) -> float:
+    return measure_quality(rows.task, rows.truth, label=rows.label, score=rows.score)["auc"]
+
+
+def test_rows_of_one_request_count_as_one_observation() -> None:
+    """The same rows in fewer requests tell less, if they err together."""
+    random = np.random.default_rng(0)
+    error = np.repeat(random.normal(size=ROWS // 50), 50)
+    alone = Labelled("regression", np.zeros(ROWS), None, error, np.arange(ROWS))
+    together = Labelled("regression", np.zeros(ROWS), None, error, np.arange(ROWS) // 50)
+    widths = [
+        item.high - item.low
+        for rows in (alone, together)
+        for item in score_metrics(rows, {}, max_decay=0, seed=1)
+        if item.metric == "mae"
+    ]
+    assert widths[1] > 5 * widths[0]
+
+
+def test_draws_are_as_many_as_there_are_requests() -> None:
+    draws = request_draws(np.array([0, 0, 1, 2]), seed=1)
+    assert draws.shape == (DRAWS, 3)
+    assert (draws.sum(axis=1) == 3).all()
+    assert (draws == request_draws(np.array([0, 0, 1, 2]), seed=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("metric", "interval", "baseline", "decayed"),
+    [
+        pytest.param("auc", (0.60, 0.749), 0.77, True, id="over what is allowed"),
+        pytest.param("auc", (0.60, 0.75), 0.77, False, id="exactly what is allowed"),
+        pytest.param("auc", (0.60, 0.751), 0.77, False, id="under what is allowed"),
+        pytest.param("auc", (0.85, 0.90), 0.77, False, id="better"),
+        pytest.param("rmse", (3.021, 3.5), 3.0, True, id="error over what is allowed"),
+        pytest.param("rmse", (3.02, 3.5), 3.0, False, id="error exactly what is allowed"),
+        pytest.param("rmse", (3.019, 3.5), 3.0, False, id="error under what is allowed"),
+        pytest.param("brier", (0.05, 0.06), 0.14, False, id="less error"),
+        pytest.param("auc", (0.1, 0.2), None, False, id="nothing to compare with"),
+    ],
+)
+def test_decay_is_judged_by_the_better_end_of_the_interval(
+    metric: str, interval: tuple[float, float], baseline: float | None, decayed: bool
+) -> None:
+    middle = sum(interval) / 2
+    found = metric_score(metric, middle, interval, baseline, max_decay=0.02)
+    assert found.decayed is decayed
+    assert found.change == (None if baseline is None else middle - baseline)
+
+
+def test_a_model_that_lost_its_skill_decayed_and_one_that_did_not_has_not() -> None:
+    baseline = measure_quality(
+        "binary_classification", binary().truth, label=binary().label, score=binary().score
+    )
+    same = by_name(score_metrics(binary(1), baseline, max_decay=0.02, seed=1))
+    worse = by_name(score_metrics(binary(1, skill=0.5), baseline, max_decay=0.02, seed=1))
+    assert not any(item.decayed for item in same.values())
+    assert all(item.decayed for item in worse.values())
+
+
+# Labels: files, and joining them.
+
+SIGNATURE = ModelSignature(
+    task="binary_classification",
+    model_file="model.onnx",
+    inputs=(InputColumn(name="temp", type="double", required=False, onnx_input="temp"),),
+    outputs=(
+        OutputColumn(name="label", type="long", onnx_output="label"),
+        OutputColumn(name="score", type="double", onnx_output="score"),
+    ),
+    label="label",
+    score="score",
+    input_example=({"temp": 1.0},),
+)
+
+
+def window() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "event_id": ["e1", "e1", "e2", "e3"],
+            "inference_id": [None, None, "mine", None],
+            "row": [0, 1, 0, 0],
+            "temp": [1.0, 2.0, 3.0, 4.0],
+            "label": [0, 1, 0, 1],
+            "score": [0.1, 0.9, 0.2, 0.8],
+        }
+    )
+
+
+def labels_file(folder: Path, text: str) -> Path:
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def test_labels_find_their_rows_by_event_id(tmp_path: Path) -> None:
+    path = labels_file(tmp_path, "event_id,row,label\ne1,1,1\ne3,0,0\ne1,7,1\ngone,0,1\n")
+    joined = join(window(), read_labels(path))
+    assert joined.unmatched == 2
+    rows = labelled_rows(joined, SIGNATURE)
+    assert list(rows.truth) == [1, 0]
+    assert list(rows.score) == [0.9, 0.8]
+    assert list(rows.request) == [0, 1]
+
+
+def test_labels_find_their_rows_by_inference_id(tmp_path: Path) -> None:
+    joined = join(window(), read_labels(labels_file(tmp_path, "inference_id,label\nmine,1\n")))
+    assert list(joined.rows["event_id"]) == ["e2"]
+    assert joined.unmatched == 0
+
+
+def test_without_a_row_a_label_is_of_the_first(tmp_path: Path) -> None:
+    joined = join(window(), read_labels(labels_file(tmp_path, "event_id,label\ne1,1\n")))
+    assert list(joined.rows["temp"]) == [1.0]
+
+
+def test_the_last_label_of_a_row_wins(tmp_path: Path) -> None:
+    text = "event_id,row,label\ne1,0,0\ne1,0,1\n"
+    joined = join(window(), read_labels(labels_file(tmp_path, text)))
+    assert list(joined.rows["truth"]) == [1]
+
+
+def test_rows_without_a_label_yet_are_left_out(tmp_path: Path) -> None:
+    text = "event_id,row,label\ne1,0,\ne2,0,1\n"
+    assert list(read_labels(labels_file(tmp_path, text))["event_id"]) == ["e2"]
+
+
+def test_ids_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
+    labels = read_labels(labels_file(tmp_path, "event_id,row,label\n007,0,1\n"))
+    assert list(labels["event_id"]) == ["007"]
+
+
+def test_labels_may_be_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "labels.parquet"
+    pd.DataFrame({"event_id": ["e1"], "row": [1], "label": [True]}).to_parquet(path)
+    rows = labelled_rows(join(window(), read_labels(path)), SIGNATURE)
+    assert list(rows.truth) == [1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("label\n1\n", id="no id"),
+        pytest.param("event_id,row\ne1,0\n", id="no label"),
+        pytest.param("event_id,row,label\ne1,first,1\n", id="row not a number"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="event_id or inference_id"):
+        read_labels(labels_file(tmp_path, text))
+
+
+def test_a_labels_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.csv: FileNotFoundError"):
+        read_labels(tmp_path / "nowhere.csv")
+
+
+def test_labels_of_another_kind_than_the_model_predicts_are_refused(tmp_path: Path) -> None:
+    joined = join(window(), read_labels(labels_file(tmp_path, "event_id,label\ne1,late\n")))
+    with pytest.raises(InputError, match="not of the kind"):
+        labelled_rows(joined, SIGNATURE)
+
+
+def test_a_model_that_predicts_text_is_compared_as_text(tmp_path: Path) -> None:
+    outputs = (OutputColumn(name="label", type="string", onnx_output="label"),)
+    signature = SIGNATURE.model_copy(
+        update={"outputs": outputs, "score": None, "task": "multiclass_classification"}
+    )
+    frame = window().assign(label=["1", "2", "1", "2"])
+    text = "event_id,row,label\ne1,0,1\ne1,1,1\n"
+    rows = labelled_rows(join(frame, read_labels(labels_file(tmp_path, text))), signature)
+    assert by_name(score_metrics(rows, {}, max_decay=0, seed=1))["accuracy"].value == 0.5
+
+
+def test_rows_that_got_no_answer_are_left_out(tmp_path: Path) -> None:
+    frame = window()
+    frame.loc[1, "score"] = np.nan
+    text = "event_id,row,label\ne1,0,0\ne1,1,1\n"
+    rows = labelled_rows(join(frame, read_labels(labels_file(tmp_path, text))), SIGNATURE)
+    assert list(rows.score) == [0.1]
+    assert list(rows.request) == [0]
+
+
+def test_labels_that_match_nothing_are_counted(tmp_path: Path) -> None:
+    folder = write_window(tmp_path, 300)
+    labels = labels_file(tmp_path, "event_id,label\ngone,1\n")
+    found = score(folder, labels, config())
+    assert (found.status, found.labelled_rows, found.unmatched_labels) == (
+        "not enough labels",
+        0,
+        1,
+    )
+
+
+def write_window(folder: Path, rows: int) -> Path:
+    made = binary()
+    frame = pd.DataFrame(
+        {
+            "event_id": [f"e{number}" for number in range(rows)],
+            "inference_id": None,
+            "row": 0,
+            "temp": 1.0,
+            "label": made.label[:rows],
+            "score": made.score[:rows],
+        }
+    )
+    frame.to_parquet(folder / "window.parquet")
+    pd.DataFrame({"event_id": frame["event_id"], "label": made.truth[:rows]}).to_csv(
+        folder / "labels.csv", index=False
+    )
+    baseline: dict[str, Any] = {
+        "model_package_arn": None,
+        "task": "binary_classification",
+        "target": "late",
+        "rows": 1,
+        "started_at": None,
+        "ended_at": None,
+        "input_columns": ("temp",),
+        "output_columns": ("label", "score"),
+        "bounds": (),
+        "bound_method": "contiguous blocks",
+        "false_alarm_budget": 0.05,
+        "held_out_rows": 0,
+        "seed": 1,
+        "quality": {"auc": 0.99},
+    }
+    write_contract(Baseline(**baseline), folder / "baseline" / "baseline.json")
+    write_contract(SIGNATURE, folder / "baseline" / "signature.json")
+    return folder
+
+
+def config() -> MonitoringConfig:
+    return load_config().monitoring
+
+
+@pytest.mark.parametrize(
+    ("rows", "status"),
+    [
+        pytest.param(199, "not enough labels", id="under"),
+        pytest.param(200, "scored", id="exactly at"),
+        pytest.param(201, "scored", id="over"),
+    ],
+)
+def test_few_labels_are_not_scored(tmp_path: Path, rows: int, status: str) -> None:
+    found = score(write_window(tmp_path, rows), tmp_path / "labels.csv", config())
+    assert (found.status, found.labelled_rows) == (status, rows)
+    assert bool(found.metrics) is (status == "scored")
+
+
+def test_scores_are_compared_with_the_baseline_where_it_has_them(tmp_path: Path) -> None:
+    found = score(write_window(tmp_path, 1_000), tmp_path / "labels.csv", config())
+    scores = by_name(found.metrics)
+    assert scores["auc"].decayed
+    assert scores["auc"].baseline == 0.99
+    assert scores["brier"].baseline is None
+
+
+def test_no_labels_yet_is_an_answer(tmp_path: Path) -> None:
+    found = score(write_window(tmp_path, 300), None, config())
+    assert (found.status, found.metrics) == ("no labels", ())
