@@ -29,14 +29,13 @@ def even_sample(columns: Mapping[str, Array], rows: int) -> dict[str, Array]:
     return take(columns, chosen)
 
 
-def write_report(
+def draw(
     reference: Mapping[str, Array],
     window: Mapping[str, Array],
     thresholds: Mapping[str, float],
     categorical: Collection[str],
-    path: Path,
-) -> None:
-    """Write the report on the columns of `thresholds`; columns without values are left out."""
+) -> Any:
+    """Evidently's report on the columns of `thresholds`; columns without values are left out."""
     import pandas as pd
 
     with quiet():
@@ -67,7 +66,13 @@ def write_report(
     )
     with quiet():
         datasets = [Dataset.from_pandas(frame, data_definition=definition) for frame in frames]
-        Report([preset]).run(*datasets).save_html(str(path))
+        return Report([preset]).run(*datasets)
+
+
+def write_report(drawn: Any, path: Path) -> None:
+    """Write what `draw` made as one HTML page."""
+    with quiet():
+        drawn.save_html(str(path))
 
 
 def write_note(text: str, path: Path) -> None:

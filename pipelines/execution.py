@@ -41,6 +41,11 @@ class ExecutionStatus:
         return self.status in FINISHED
 
     @property
+    def pipeline(self) -> str:
+        """The pipeline's name, in lower case as ARNs have it."""
+        return self.arn.split("/")[1]
+
+    @property
     def not_ready(self) -> bool:
         """True if the gate's verdict ended it, and not a failure."""
         return any(step.name == NOT_READY and step.status == "Failed" for step in self.steps)

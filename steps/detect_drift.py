@@ -22,7 +22,7 @@ from seatrial.contracts import (
 )
 from seatrial.monitoring.columns import categorical_names, model_columns, read_columns
 from seatrial.monitoring.drift import decide, limits
-from seatrial.monitoring.report import even_sample, write_note, write_report
+from seatrial.monitoring.report import draw, even_sample, write_note, write_report
 from seatrial.monitoring.summary import summarise
 from seatrial.steps.entry import run
 
@@ -45,13 +45,13 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
         write_note(report.detail, output / "drift.html")
         return report
     known = limits(baseline, reference, rows=report.rows, window_h=window_h)
-    write_report(
+    drawn = draw(
         read_columns(folder / "reference_sample.parquet", columns),
         even_sample(rows, report.rows),
         {name: limit.least for (name, metric), limit in known.items() if metric != "missing_ratio"},
         categorical_names(signature),
-        output / "drift.html",
     )
+    write_report(drawn, output / "drift.html")
     return report
 
 

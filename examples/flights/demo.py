@@ -35,7 +35,21 @@ from seatrial.localcloud.images import default_image_map, serving_python, write_
 from seatrial.pipelines.execution import ExecutionStatus
 
 MARK = "seatrial-demo"
-STEPS = {"readiness": 8, "monitoring": 5}
+STEPS = {"readiness": 7, "monitoring": 5}
+READINESS_FILES = {
+    "verdict": "JudgeReadiness/verdict/readiness.json",
+    "profile": "ProfileModel/profile/profile.json",
+    "candidates": "OptimizeModel/candidates/optimization.json",
+    "baseline": "BuildBaseline/baseline/baseline.json",
+    "deployment": "DeployEndpoint/deployment/deployment.json",
+    "monitoring seen to work": "ArmMonitoring/arming/arming.json",
+}
+MONITORING_FILES = {
+    "verdict": "React/monitoring/monitoring.json",
+    "Evidently's report": "DetectDrift/drift/drift.html",
+    "quality": "CheckQuality/quality/quality.json",
+    "label scores": "ScoreLabels/labels/labels.json",
+}
 
 
 def demo_config(out: Path, **overrides: Any) -> Config:
@@ -151,7 +165,11 @@ class StageBar:
     def say_steps(self, execution: ExecutionStatus) -> None:
         """Each step's status and seconds on one line."""
         parts = [f"{step.name} {step.seconds or 0:.1f} s" for step in execution.steps]
-        self.say(f"{execution.status}: {' → '.join(parts)}")
+        self.say(f"{execution.status}: {', '.join(parts)}")
+
+    def link(self, label: str, path: Path) -> None:
+        """A file that is worth a look."""
+        self.stage.links[label] = path
 
 
 def run_demo(out: Path, *, scale: Scale | None = None) -> Path:
@@ -196,6 +214,7 @@ def tell(story: Story, teller: Teller) -> None:
         bar.say_steps(execution)
         require(execution, "Succeeded")
         say_ready(bar, story.readiness(execution))
+        link_execution(bar, story, execution, READINESS_FILES)
         serving = story.endpoint()
         bar.say(f"endpoint {serving.name} is {serving.status} on {serving.endpoint_config_name}")
     quiet = within(story.flights, QUIET_WEEK)
@@ -203,16 +222,16 @@ def tell(story: Story, teller: Teller) -> None:
         asked = story.serve(QUIET_WEEK, bar.tick)
         bar.say(f"{len(asked)} requests, {len(quiet)} predictions")
     with teller.stage("Watch that week", STEPS["monitoring"]) as bar:
-        say_window(bar, story.watch(QUIET_WEEK, bar.follow))
+        say_window(bar, story, story.watch(QUIET_WEEK, bar.follow))
     summer = within(story.flights, SUMMER_WEEK)
     with teller.stage("Serve a week of July", count_requests(summer)) as bar:
         asked = story.serve(SUMMER_WEEK, bar.tick)
         bar.say(f"{len(asked)} requests, {len(summer)} predictions")
     with teller.stage("Watch that week", STEPS["monitoring"]) as bar:
-        say_window(bar, story.watch(SUMMER_WEEK, bar.follow))
+        say_window(bar, story, story.watch(SUMMER_WEEK, bar.follow))
     with teller.stage("Its labels arrive: watch it again", STEPS["monitoring"]) as bar:
         labels_uri = story.deliver_labels(asked)
-        say_window(bar, story.watch(SUMMER_WEEK, bar.follow, labels_uri=labels_uri))
+        say_window(bar, story, story.watch(SUMMER_WEEK, bar.follow, labels_uri=labels_uri))
     tell_of_neighbours(story, teller)
 
 
@@ -225,6 +244,7 @@ def tell_of_neighbours(story: Story, teller: Teller) -> None:
         execution = story.approve_and_follow(package, bar.follow)
         bar.say_steps(execution)
         require(execution, "Failed")
+        link_execution(bar, story, execution, READINESS_FILES)
         check = find_check(story.readiness(execution), "MEMORY_TIER_QUOTA")
         bar.say(f"{check.code} {check.status}: {check.detail}; quota {check.limit:.0f} MB")
         bar.say(f"reason: {execution.failure_reason}")
@@ -310,9 +330,20 @@ def say_ready(bar: StageBar, readiness: Readiness) -> None:
         bar.say(f"warnings: {', '.join(warned)}")
 
 
-def say_window(bar: StageBar, watched: WatchedWindow) -> None:
+def link_execution(
+    bar: StageBar, story: Story, execution: ExecutionStatus, files: dict[str, str]
+) -> None:
+    """Link those of the execution's files that are there."""
+    folder = story.folder(execution)
+    for label, name in files.items():
+        if (folder / name).exists():
+            bar.link(label, folder / name)
+
+
+def say_window(bar: StageBar, story: Story, watched: WatchedWindow) -> None:
     """The verdict on a week."""
     bar.say_steps(watched.execution)
+    link_execution(bar, story, watched.execution, MONITORING_FILES)
     found = watched.monitoring
     bar.say(f"{found.window.rows} predictions: {'ALERT' if found.alert else 'no alert'}")
     for reason in found.reasons:

@@ -25,13 +25,14 @@ class Stage:
     title: str
     seconds: float = 0.0
     lines: list[str] = field(default_factory=list)
+    links: dict[str, Path] = field(default_factory=dict)
 
 
 def render(stages: list[Stage], out: Path) -> str:
     """The page; links are relative, so the folder can be moved."""
     rows = "".join(
         f"<tr><td>{html.escape(stage.title)}</td>"
-        f"<td>{'<br>'.join(html.escape(line) for line in stage.lines)}</td>"
+        f"<td>{'<br>'.join([*map(html.escape, stage.lines), *_stage_links(stage, out)])}</td>"
         f"<td>{stage.seconds:.1f} s</td></tr>"
         for stage in stages
     )
@@ -52,6 +53,17 @@ def write_page(stages: list[Stage], out: Path) -> Path:
     return path
 
 
+def _stage_links(stage: Stage, out: Path) -> list[str]:
+    """One line with the files that are worth a look, if there are any."""
+    links = [_link(label, path, out) for label, path in stage.links.items()]
+    return [" · ".join(links)] if links else []
+
+
+def _link(label: str, path: Path, out: Path) -> str:
+    target = html.escape(path.relative_to(out).as_posix())
+    return f'<a href="{target}">{html.escape(label)}</a>'
+
+
 def _links(out: Path) -> str:
     """Files by folder; the cloud's own state and model artifacts are left out."""
     groups: dict[str, list[Path]] = {}
@@ -62,10 +74,6 @@ def _links(out: Path) -> str:
         groups.setdefault("/".join(parts[:-1]) or ".", []).append(path)
     sections = []
     for folder, paths in groups.items():
-        items = "".join(
-            f'<li><a href="{html.escape(path.relative_to(out).as_posix())}">'
-            f"{html.escape(path.name)}</a></li>"
-            for path in paths
-        )
+        items = "".join(f"<li>{_link(path.name, path, out)}</li>" for path in paths)
         sections.append(f"<h3><code>{html.escape(folder)}</code></h3><ul>{items}</ul>")
     return f"<h2>Files</h2>{''.join(sections)}"

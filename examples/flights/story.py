@@ -212,7 +212,7 @@ class Story:
     def _keep_logs(self, execution: ExecutionStatus) -> None:
         for step in execution.steps:
             if step.job_name is not None and not step.cached:
-                path = self.out / "logs" / execution.execution_id / f"{step.name}.log"
+                path = self.folder(execution) / "logs" / f"{step.name}.log"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 text = read_log(
                     step.job_name, sagemaker=self.clients["sagemaker"], logs=self.clients["logs"]
@@ -221,10 +221,12 @@ class Story:
 
     def keep_outputs(self, execution: ExecutionStatus) -> Path:
         """Fetch everything the execution's steps wrote."""
-        pipeline = execution.arn.split("/")[1]
-        prefix = f"s3://{self.config.bucket}/runs/{pipeline}/{execution.execution_id}"
-        folder = self.out / "executions" / execution.execution_id
-        return self.s3.download_folder(prefix, folder)
+        prefix = f"s3://{self.config.bucket}/runs/{execution.pipeline}/{execution.execution_id}"
+        return self.s3.download_folder(prefix, self.folder(execution))
+
+    def folder(self, execution: ExecutionStatus) -> Path:
+        """Where an execution's files are kept beside the run."""
+        return self.out / "executions" / f"{execution.pipeline}-{execution.execution_id}"
 
     def readiness(self, execution: ExecutionStatus) -> Readiness:
         """The verdict of an execution."""
@@ -264,8 +266,8 @@ class Story:
                 allowed="Succeeded",
                 do=f"Read the logs of {arn}",
             )
-        path = self.out / "executions" / execution.execution_id / "React" / "monitoring"
-        return WatchedWindow(execution, read_contract(Monitoring, path / "monitoring.json"))
+        path = self.folder(execution) / "React" / "monitoring" / "monitoring.json"
+        return WatchedWindow(execution, read_contract(Monitoring, path))
 
     def deliver_labels(self, asked: list[Asked]) -> str:
         """The truth arrives: put it into S3, and return its URI."""
