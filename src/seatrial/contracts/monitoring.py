@@ -14,7 +14,8 @@ class Window(Contract):
 
     window.parquet has event_id, inference_id (null if the caller gave none), row (0-based within
     the request), inference_time (UTC), the model's input columns and its output columns.
-    `invocations` is CloudWatch's count, None if it has none; completeness = records / invocations.
+    `invocations` is CloudWatch's count, None if it has none. Completeness is
+    (records + foreign + failed) / (invocations - synthetic): every call left a record.
     """
 
     endpoint_name: str
