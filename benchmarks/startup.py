@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/startup.py
 
 Run it on the installed wheel with compiled bytecode, which `make setup` writes. Each figure is
-compared with a peer in the same run: CPU seconds where one process does the work, wall seconds where
-several do. Walls on a shared machine swing; the ratios say more.
+compared with a peer in the same run: CPU seconds where one process does the work, wall seconds
+where several do. Walls on a shared machine swing; the ratios say more.
 """
 
 from __future__ import annotations
