@@ -21,7 +21,6 @@ from seatrial.aws import S3, client, sha256_of
 from seatrial.config import GuardsConfig, read_resolved_config
 from seatrial.contracts import (
     MB,
-    Agreement,
     Candidate,
     ModelInputs,
     ModelSignature,
@@ -32,10 +31,11 @@ from seatrial.contracts import (
 )
 from seatrial.conversion import optimize_graph, to_onnx
 from seatrial.errors import InputError
+from seatrial.guards import Predictions, agreement, rejection
 from seatrial.limits import load_limits
 from seatrial.mlflow_model import MlflowModel, load_sklearn, read_mlflow_model
 from seatrial.pipelines.registration import INPUTS_KEY, describe_package
-from seatrial.quality import HIGHER_IS_BETTER, measure_quality
+from seatrial.quality import measure_quality
 from seatrial.steps.entry import run
 
 if TYPE_CHECKING:
@@ -47,16 +47,6 @@ if TYPE_CHECKING:
 FP32 = "fp32"
 # Bounds the memory of a model whose working set grows with the rows of a batch.
 BATCH_ROWS = 1000
-# A drop of exactly the guard passes, whatever the difference of two floats makes of it.
-ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Labels and scores of the same rows; `scores` has one column per class or value."""
-
-    labels: Array | None
-    scores: Array
 
 
 @dataclass(frozen=True)
@@ -88,51 +78,6 @@ def read_frame(path: Path) -> pd.DataFrame:
             allowed="a readable Parquet file",
             do=f"Check the path and the file ({type(error).__name__})",
         ) from error
-
-
-def agreement(original: Predictions, candidate: Predictions) -> Agreement:
-    """How far the candidate's predictions are from the original's on the same rows."""
-    import numpy as np
-
-    deviation = np.abs(original.scores - candidate.scores)
-    same = (
-        None
-        if original.labels is None or candidate.labels is None
-        else float(np.mean(original.labels.astype(str) == candidate.labels.astype(str)))
-    )
-    return Agreement(
-        rows=len(deviation),
-        max_deviation=float(deviation.max()),
-        mean_deviation=float(deviation.mean()),
-        label_agreement_ratio=same,
-    )
-
-
-def rejection(
-    found: Agreement,
-    quality: dict[str, float],
-    original_quality: dict[str, float],
-    guards: GuardsConfig,
-) -> str | None:
-    """Why the candidate may not go on; None if it is within every guard."""
-    if not found.mean_deviation <= guards.max_mean_deviation:  # NaN is outside too
-        return (
-            f"mean deviation {found.mean_deviation:.2g} from the original is over "
-            f"{guards.max_mean_deviation:g}"
-        )
-    same = found.label_agreement_ratio
-    if same is not None and same < guards.min_label_agreement_ratio:
-        return f"label agreement {same:.4f} is under {guards.min_label_agreement_ratio:g}"
-    for metric, value in quality.items():
-        drop = original_quality[metric] - value
-        if not HIGHER_IS_BETTER[metric]:
-            drop = -drop
-        if drop > guards.max_quality_drop + ROUNDING:
-            return (
-                f"{metric} falls from {original_quality[metric]:.4f} to {value:.4f}, "
-                f"more than {guards.max_quality_drop:g}"
-            )
-    return None
 
 
 def optimize(

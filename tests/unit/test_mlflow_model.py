@@ -14,8 +14,9 @@ import yaml
 from seatrial.config import load_config
 from seatrial.contracts import Agreement, ModelSignature, Optimization, read_contract
 from seatrial.errors import InputError
+from seatrial.guards import rejection
 from seatrial.mlflow_model import load_sklearn, read_mlflow_model
-from seatrial.steps.optimize_model import ValidationData, optimize, rejection
+from seatrial.steps.optimize_model import ValidationData, optimize
 
 GUARDS = load_config().guards
 
