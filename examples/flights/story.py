@@ -29,6 +29,7 @@ from seatrial.examples.flights.data import (
     within,
 )
 from seatrial.examples.flights.traffic import Asked, replay, write_labels
+from seatrial.foundation import lay_foundation
 from seatrial.pipelines.comparison import ComparedRun, compare_runs, download_model
 from seatrial.pipelines.execution import (
     ExecutionStatus,
@@ -81,10 +82,8 @@ class Story:
         self.training, self.validation = train.split(training_flights(self.flights), seed=0)
 
     def lay_foundation(self) -> None:
-        """Bucket and alert topic; on AWS a template makes them."""
-        self.clients["s3"].create_bucket(Bucket=self.config.bucket)
-        name = self.config.monitoring.alert_topic_arn.rsplit(":", 1)[-1]
-        self.clients["sns"].create_topic(Name=name)
+        """Bucket and alert topic."""
+        lay_foundation(self.config, self.clients)
 
     def upsert_pipelines(self) -> Upserted:
         """Make both pipelines and the approval rule, and keep the definitions beside the run."""

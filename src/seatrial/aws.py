@@ -34,6 +34,7 @@ def client(service: str, *, region: str, read_timeout_s: int = 70) -> Any:
 @contextmanager
 def explained(doing: str, *, do: str) -> Iterator[None]:
     """Turn what botocore raises inside into a CloudError that says what was being done."""
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -45,6 +46,10 @@ def explained(doing: str, *, do: str) -> Iterator[None]:
             got=f"{answer.get('Code')}: {answer.get('Message')}",
             allowed="a successful answer",
             do=do,
+        ) from error
+    except Boto3Error as error:  # what upload_file makes of a ClientError
+        raise CloudError(
+            f"AWS refused {doing}", got=str(error), allowed="a successful answer", do=do
         ) from error
     except BotoCoreError as error:
         raise CloudError(

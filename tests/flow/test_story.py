@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from seatrial.contracts import Arming, Deployment, read_contract
+from seatrial.contracts import Arming, Deployment, Monitoring, read_contract
 from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK
 from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
 from seatrial.examples.flights.story import Scale, Story, WatchedWindow, find_check
@@ -157,6 +159,33 @@ def test_the_same_model_passes_that_check_with_a_small_payload(
     readiness, profile = judge_small(story, neighbours[1])
     assert find_check(readiness, "MEMORY_TIER_QUOTA").status == "pass"
     assert profile.candidates[0].peak_memory_mb is not None
+
+
+def run_seatrial(story: Story, *words: str) -> subprocess.CompletedProcess[str]:
+    config = story.out / "config.yaml"
+    config.write_text(story.config.to_yaml(), encoding="utf-8")
+    program = [sys.executable, "-c", "from seatrial.cli import main; main()"]
+    return subprocess.run(
+        [*program, "--config", str(config), *words], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_line_exits_1_on_a_verdict_against(
+    story: Story, neighbours: tuple[str, ExecutionStatus]
+) -> None:
+    ended = run_seatrial(story, "pipeline", "status", "readiness")
+    assert ended.returncode == 1, ended.stderr
+    assert "MEMORY_TIER_QUOTA" in ended.stdout
+
+
+def test_the_command_line_exits_1_on_an_alert(story: Story, summer: WatchedWindow) -> None:
+    out = story.out / "by-hand"
+    span = ("--start", SUMMER_WEEK.start, "--end", SUMMER_WEEK.end)
+    ended = run_seatrial(story, "monitor", "flights", *span, "--out", str(out))
+    assert ended.returncode == 1, ended.stderr
+    assert "ALERT" in ended.stdout
+    by_hand = read_contract(Monitoring, out / "monitoring" / "monitoring.json")
+    assert by_hand.drift == summer.monitoring.drift, "the pipeline's numbers, step by step"
 
 
 def test_approved_rolled_back_and_approved_again_it_is_deployed_again(

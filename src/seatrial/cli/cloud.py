@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seatrial.cli.output import AGAINST, say_json, say_table, shared
+
+if TYPE_CHECKING:
+    from seatrial.config import Config
 
 app = typer.Typer(no_args_is_help=True)
 StateDir = Annotated[Path, typer.Option("--state-dir", help="Where localcloud keeps its files.")]
@@ -23,7 +26,7 @@ def up(
         Path | None, typer.Option(help="Image map; default: the interpreters here.")
     ] = None,
 ) -> None:
-    """Start localcloud, and print what to put into the environment."""
+    """Start localcloud with a bucket and an alert topic; print what to put into the environment."""
     from seatrial.localcloud import control
     from seatrial.localcloud.images import default_image_map, serving_python, write_image_map
 
@@ -34,11 +37,27 @@ def up(
         images = write_image_map(default, state_dir / "images.yaml")
     info = control.up(state_dir, port=port, images_file=images, region=config.region)
     environment = control.environment(info)
+    found_on(config, info.endpoint_url, environment)
     if options.as_json:
         say_json(environment)
     else:
         for name, value in environment.items():
             typer.echo(f"export {name}={value}")
+
+
+def found_on(config: Config, endpoint_url: str, environment: dict[str, str]) -> None:
+    """Make the configuration's bucket and topic on the cloud that was just started."""
+    import boto3
+
+    from seatrial.foundation import lay_foundation
+
+    session: Any = boto3.Session(
+        environment["AWS_ACCESS_KEY_ID"],
+        environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=config.region,
+    )
+    clients = {name: session.client(name, endpoint_url=endpoint_url) for name in ("s3", "sns")}
+    lay_foundation(config, clients)
 
 
 @app.command()

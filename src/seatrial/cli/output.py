@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from seatrial.contracts import Contract, Readiness
 
 GOOD, AGAINST, FAILED = 0, 1, 2
+# Short enough for a terminal of 80 columns.
+UNITS = {"requests at once": "at once", "mean deviation": "", "missing parts": "missing"}
 STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
 
 
@@ -58,33 +60,37 @@ def say_contract(contract: Contract) -> None:
 
 def say_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table for people."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
 
 
 def say_readiness(readiness: Readiness) -> None:
-    """The verdict and its checks as a table."""
+    """The verdict and its checks as a table; what is not good is explained below it."""
     rows = [
         (
             f"[{STYLES[check.status]}]{check.status}[/]",
             check.code,
             "–" if check.measured is None else f"{check.measured:.4g}",
-            "–" if check.limit is None else f"{check.limit:.4g} {check.unit}",
+            "–" if check.limit is None else f"{check.limit:g}",
+            UNITS.get(check.unit, check.unit),
             check.source,
-            check.detail + (f". {check.fix}" if check.status != "pass" and check.fix else ""),
         )
         for check in readiness.checks
     ]
-    say_table(
-        f"{readiness.candidate}: {'ready' if readiness.ready else 'not ready'}",
-        ("", "check", "measured", "limit", "source", "detail"),
-        rows,
-    )
+    verdict = "ready" if readiness.ready else "not ready"
+    columns = ("", "check", "measured", "limit", "", "source")
+    say_table(f"{readiness.candidate}: {verdict}", columns, rows)
+    for check in readiness.checks:
+        if check.status != "pass":
+            typer.echo(f"{check.status}: {check.code}: {check.detail}. {check.fix}")
     if readiness.recommended is not None:
         tier = readiness.recommended
         price = readiness.cost
