@@ -126,8 +126,11 @@ def run_demo(out: Path, *, scale: Scale | None = None) -> Path:
             tell(Story(out, config, scale or Scale()), teller)
     finally:
         page = write_page(teller.stages, out)
+    teller.console.print()
+    for stage in teller.stages:
+        teller.console.print(f"{stage.seconds:6.1f} s  {stage.title}", highlight=False)
     total = time.monotonic() - started
-    teller.console.print(f"\n[bold]All of it took {total:.0f} s.[/] Read on at {page}")
+    teller.console.print(f"[bold]{total:6.1f} s[/]  all of it. Read on at {page}", highlight=False)
     return page
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.contracts import Arming, Deployment, Monitoring, read_contract
+from seatrial.contracts import Arming, Deployment, GoldenPrediction, Monitoring, read_contract
 from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK
 from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
 from seatrial.examples.flights.story import Scale, Story, WatchedWindow, find_check
 from seatrial.examples.flights.traffic import Asked
 from seatrial.pipelines.execution import ExecutionStatus
+from seatrial.steps.arm_monitoring import arm
 from seatrial.steps.deploy_endpoint import make_clients, take_back
 
 pytestmark = pytest.mark.flow
@@ -206,6 +207,27 @@ def test_approved_rolled_back_and_approved_again_it_is_deployed_again(
     cached = {step.name for step in again.steps if step.cached}
     assert cached == {"OptimizeModel", "ProfileModel", "BuildBaseline"}
     assert story.endpoint().endpoint_config_name == first.endpoint_config_name
+
+
+def test_an_endpoint_whose_predictions_are_not_logged_is_taken_back(
+    story: Story, package_arn: str, deployed: ExecutionStatus
+) -> None:
+    """Runs after the one above: the endpoint serves, and is the first of its name."""
+    folder = story.keep_outputs(deployed)
+    real = deployment_of(story, deployed)
+    never = GoldenPrediction(event_id="never-logged", payload="one", max_deviation=0)
+    impatient = story.config.monitoring.model_copy(update={"arm_deadline_s": 1.0})
+    result = arm(
+        real.model_copy(update={"golden": (*real.golden, never)}),
+        folder / "BuildBaseline" / "baseline",
+        story.config.model_copy(update={"monitoring": impatient}),
+        {"sagemaker": story.clients["sagemaker"], "s3": story.clients["s3"]},
+        model_package_arn=package_arn,
+        poll_s=0.1,
+    )
+    assert not result.armed
+    assert "1 of 4 predictions are not in the log" in str(result.reason)
+    assert not story.clients["sagemaker"].list_endpoints()["Endpoints"]
 
 
 def test_every_contract_is_kept_beside_the_run(story: Story, deployed: ExecutionStatus) -> None:

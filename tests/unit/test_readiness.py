@@ -470,6 +470,14 @@ def test_any_number_of_failing_checks_keeps_the_message_limit(count: int) -> Non
         assert "more)" in message
 
 
+def test_all_checks_failing_at_once_keep_the_message_limit() -> None:
+    checks = [item.model_copy(update={"status": "fail"}) for item in judge(facts()).checks]
+    readiness = judge(facts()).model_copy(update={"ready": False, "checks": tuple(checks)})
+    message = verdict(readiness, (), URI).message
+    assert len(message.encode()) <= MAX_MESSAGE_BYTES
+    assert sum(item.code in message for item in checks) >= 5
+
+
 def test_quotas_and_limits_come_before_objectives() -> None:
     objective = failing("LATENCY_OBJECTIVE", 9000, 1).model_copy(update={"source": "objective"})
     readiness = Readiness(
