@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import subprocess
@@ -111,8 +110,7 @@ def local_cloud(out: Path, config: Config, *, quota: str = "") -> Iterator[None]
 
 def run_demo(out: Path, *, scale: Scale | None = None) -> Path:
     """Tell the whole story; return the page that links what was written."""
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     prepare(out)
     config = demo_config(out)
