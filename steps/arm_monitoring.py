@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,15 @@ from seatrial.steps.deploy_endpoint import take_back
 from seatrial.steps.entry import run
 
 
-def hour_prefixes(deployment: Deployment) -> list[str]:
-    """Where the records of the golden predictions can be: their hour of arrival, or the next."""
-    hours = (deployment.deployed_at + timedelta(hours=offset) for offset in (-1, 0, 1))
-    return [f"{deployment.records_uri}/{hour:%Y/%m/%d/%H}/" for hour in hours]
+def hour_prefixes(records_uri: str, moment: datetime) -> list[str]:
+    """Where records of `moment` can be: their hour of arrival, or the one before or after."""
+    hours = (moment + timedelta(hours=offset) for offset in (-1, 0, 1))
+    return [f"{records_uri}/{hour:%Y/%m/%d/%H}/" for hour in hours]
 
 
 def wait_for_records(
-    deployment: Deployment,
+    wanted: Collection[str],
+    prefixes: Sequence[str],
     s3: S3,
     *,
     deadline_s: float,
@@ -37,20 +38,18 @@ def wait_for_records(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[set[str], float]:
-    """Event ids of the golden predictions that were found in the log, and the seconds it took."""
-    wanted = {item.event_id for item in deployment.golden}
+    """Which of the event ids were found in the log below `prefixes`, and the seconds it took."""
     seen: set[str] = set()
     read: set[str] = set()
     started = clock()
     while True:
-        for prefix in hour_prefixes(deployment):
-            for uri in s3.uris(prefix):
-                if uri not in read:
-                    text = s3.get_bytes(uri).decode("utf-8", errors="replace")
-                    seen |= {event_id for event_id in wanted if event_id in text}
-                    read.add(uri)
+        for uri in (uri for prefix in prefixes for uri in s3.uris(prefix)):
+            if uri not in read:
+                text = s3.get_bytes(uri).decode("utf-8", errors="replace")
+                seen |= {event_id for event_id in wanted if event_id in text}
+                read.add(uri)
         waited_s = clock() - started
-        if seen == wanted or waited_s >= deadline_s:
+        if len(seen) == len(wanted) or waited_s >= deadline_s:
             return seen, waited_s
         sleep(poll_s)
 
@@ -95,7 +94,8 @@ def arm(
 ) -> Arming:
     """Look for the records, test the monitor, and roll back if one of them fails."""
     seen, waited_s = wait_for_records(
-        deployment,
+        {item.event_id for item in deployment.golden},
+        hour_prefixes(deployment.records_uri, deployment.deployed_at),
         S3(clients["s3"]),
         deadline_s=config.monitoring.arm_deadline_s,
         poll_s=poll_s,

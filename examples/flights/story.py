@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ from seatrial.pipelines.execution import (
 )
 from seatrial.pipelines.registration import InputFiles, approve, register
 from seatrial.pipelines.upsert import Upserted, upsert
+from seatrial.steps.arm_monitoring import hour_prefixes, wait_for_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,13 +238,32 @@ class Story:
         return get_endpoint(self.config.endpoint.name, self.clients["sagemaker"])
 
     def serve(self, period: Period, tick: Callable[[], None]) -> list[Asked]:
-        """Send the flights of a week to the endpoint."""
-        return replay(
+        """Send the flights of a week to the endpoint, and see their records arrive in the log."""
+        endpoint = self.config.endpoint
+        started = datetime.now(UTC)
+        asked = replay(
             within(self.flights, period),
-            self.config.endpoint.name,
+            endpoint.name,
             self.clients["sagemaker-runtime"],
             tick=tick,
         )
+        prefix = f"s3://{self.config.bucket}/predictions/{endpoint.name}/{endpoint.variant_name}"
+        wanted = {request.event_id for request in asked}
+        seen, waited_s = wait_for_records(
+            wanted,
+            hour_prefixes(prefix, started),
+            self.s3,
+            deadline_s=self.config.monitoring.arm_deadline_s,
+            poll_s=0.2,
+        )
+        if len(seen) < len(wanted):
+            raise CloudError(
+                "predictions are missing in the log",
+                got=f"{len(seen)} of {len(wanted)} after {waited_s:.0f} s",
+                allowed="all of them",
+                do=f"Look at the delivery stream seatrial-{endpoint.name}",
+            )
+        return asked
 
     def watch(
         self, period: Period, on_status: OnStatus, *, labels_uri: str | None = None

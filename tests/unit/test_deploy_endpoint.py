@@ -272,7 +272,7 @@ def test_only_records_and_a_monitor_that_works_arm(
 
 
 def test_records_that_arrive_past_the_hour_are_found() -> None:
-    prefixes = hour_prefixes(run(FakeSageMaker("old")))
+    prefixes = hour_prefixes(TARGET.records_uri, NOW)
     assert [prefix.split("AllTraffic/")[1] for prefix in prefixes] == [
         "2026/11/24/22/",
         "2026/11/24/23/",
