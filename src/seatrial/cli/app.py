@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -42,11 +43,10 @@ def main() -> None:
     """The console script."""
     # mlflow and the SageMaker SDK call home unless told not to.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # so that what a verb has started is ended, as after Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except (SeatrialError, ServingError) as error:
         sys.stderr.write(f"seatrial: {error}\n")
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        sys.stderr.write("seatrial: stopped\n")
-        sys.exit(130)
