@@ -194,6 +194,7 @@ def tell_of_neighbours(story: Story, teller: Teller) -> None:
         check = find_check(readiness, "MEMORY_TIER_QUOTA")
         peak = profile.candidates[0].peak_memory_mb
         bar.say(f"peak {peak:.0f} MB; {check.code} {check.status}: {check.detail}")
+    story.keep_records()
 
 
 def judge_small(story: Story, execution: ExecutionStatus) -> tuple[Readiness, Profile]:

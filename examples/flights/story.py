@@ -293,6 +293,13 @@ class Story:
         path = write_labels(asked, self.out / "labels" / "summer-week.csv")
         return self.s3.upload(path, f"s3://{self.config.bucket}/labels/{path.name}")
 
+    def keep_records(self) -> Path:
+        """Fetch every prediction record that was delivered, as monitoring reads them."""
+        name = self.config.endpoint.name
+        return self.s3.download_folder(
+            f"s3://{self.config.bucket}/predictions/{name}", self.out / "predictions"
+        )
+
     @property
     def mlflow_uri(self) -> str:
         """Where runs are logged."""
