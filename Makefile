@@ -2,6 +2,7 @@
 # make demo    the flights' story on localcloud, into runs/demo
 # make test    the tests, on the installed wheel
 # make check   ruff and mypy
+# make image   the endpoint's container image
 # make lock    resolve the lock files again
 
 PYTHON ?= python3
@@ -11,9 +12,11 @@ SERVING := .venv-serving
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 OUT ?= runs/demo
+IMAGE ?= seatrial-serving:latest
+BASE ?= docker.io/library/python:3.11-slim-bookworm
 SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples -name '*.py' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: setup demo test check lock develop clean
+.PHONY: setup demo test check image lock develop clean
 
 setup: $(VENV)/.installed
 
@@ -49,6 +52,10 @@ check: setup
 	rm -rf build/check && mkdir -p build/check
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --target build/check dist/*.whl
 	cd build/check && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p seatrial
+
+# With docker, podman or buildah; docker/README.md says how where no registry can be reached.
+image: | $(UV)
+	$(BIN)/python docker/build_image.py --base $(BASE) --tag $(IMAGE) $(IMAGE_ARGS)
 
 lock: | $(UV)
 	$(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --extra dev -o requirements.lock setup.py
