@@ -21,6 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quota", default="", help="memory=3072,concurrency=10,endpoints=5")
     parser.add_argument("--idle-s", type=float, default=300.0, help="until a sandbox is stopped")
     parser.add_argument("--delivery-s", type=float, default=1.0, help="until log lines are in S3")
+    parser.add_argument(
+        "--cpu-share",
+        choices=("on", "off"),
+        default="off",
+        help="on: a sandbox gets its tier's share of a CPU and no more, where a cgroup can be made",
+    )
     args = parser.parse_args(argv)
 
     from seatrial.localcloud.cloud import CloudOptions
@@ -35,7 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     serve(
         ServerOptions(port=args.port, state_dir=args.state_dir, region=args.region),
         read_image_map(args.images),
-        CloudOptions(quotas=quotas, idle_s=args.idle_s, delivery_s=args.delivery_s),
+        CloudOptions(
+            quotas=quotas,
+            idle_s=args.idle_s,
+            delivery_s=args.delivery_s,
+            cpu_share=args.cpu_share == "on",
+        ),
     )
     return 0
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from seatrial.limits import load_limits
 from seatrial.localcloud.api import Handler, Place
 from seatrial.localcloud.app import App
+from seatrial.localcloud.cgroup_search import cgroup_record, cpu_text, find_cgroups, memory_text
 from seatrial.localcloud.delivery import Delivery
 from seatrial.localcloud.endpoint_configs import EndpointConfigs
+from seatrial.localcloud.endpoint_events import EndpointEvents
 from seatrial.localcloud.endpoints import Endpoints
 from seatrial.localcloud.hosting import Hosting
 from seatrial.localcloud.images import ImageMap
 from seatrial.localcloud.invoke import Invoker
-from seatrial.localcloud.metrics import Metrics
+from seatrial.localcloud.ledger import Ledger
+from seatrial.localcloud.metrics import Invocation, Metrics
 from seatrial.localcloud.models import Models
 from seatrial.localcloud.moto_bridge import Moto
 from seatrial.localcloud.pipelines import Pipelines
@@ -37,6 +41,7 @@ class CloudOptions:
     quotas: Quotas
     idle_s: float
     delivery_s: float
+    cpu_share: bool = False
 
 
 class Cloud:
@@ -45,6 +50,7 @@ class Cloud:
     def __init__(self, place: Place, images: ImageMap, options: CloudOptions) -> None:
         limits, now = load_limits(), time.time
         self._place, self._options = place, options
+        self._cgroups = find_cgroups(cgroup_record(Path(place.work_dir)))
         self._moto = Moto(place.region)
         self._delivery = Delivery(
             self._moto.delivery_target,
@@ -54,6 +60,7 @@ class Cloud:
         )
         self._moto.take_over_firehose(self._delivery.accept)
         self._metrics = Metrics(self._moto.put_metrics, now)
+        self._ledger = Ledger()
         self._hosting = Hosting(
             place,
             images,
@@ -62,17 +69,20 @@ class Cloud:
             write_log=lambda group, stream, lines: self._moto.put_log_lines(
                 group, stream, lines, int(now() * 1000)
             ),
+            cgroups=self._cgroups,
+            cpu_share=options.cpu_share,
         )
         tags = Tags()
         models = Models(place, images, tags)
         configs = EndpointConfigs(place, models, tags, limits)
         loop = asyncio.get_running_loop()
-        self._endpoints = Endpoints(
-            place, models, configs, tags, options.quotas, self._hosting, loop
-        )
         self._pipelines = Pipelines(place, images)
         pipeline_calls = self._pipelines.handlers()
         registry = Registry(place, pipeline_calls["SageMaker.StartPipelineExecution"])
+        events = EndpointEvents(place, registry.bus.publish, loop)
+        self._endpoints = Endpoints(
+            place, models, configs, tags, options.quotas, self._hosting, loop, events.emit
+        )
         quotas = ServiceQuotas(place, options.quotas, new_account(limits))
         parts: list[dict[str, Handler]] = [
             part.handlers() for part in (models, configs, self._endpoints, tags, registry, quotas)
@@ -82,7 +92,7 @@ class Cloud:
             checks=[registry.check, check_subscription],
             observers=[registry.observe],
             moto=self._moto,
-            invoker=Invoker(place, limits, self._hosting, self._status_of, self._metrics.record),
+            invoker=Invoker(place, limits, self._hosting, self._status_of, self._record),
             status=self.status,
         )
         self._chores = [
@@ -96,11 +106,11 @@ class Cloud:
             "endpoint_url": self._place.endpoint_url,
             "region": self._place.region,
             "quotas": vars(self._options.quotas),
-            "memory_cap": "a sandbox over its tier is killed; its memory (PSS) is looked at every "
-            "50 ms during a request, its high-water mark after each",
-            "cpu_share": "not limited",
+            "memory_cap": memory_text(self._cgroups),
+            "cpu_share": cpu_text(self._cgroups, wanted=self._options.cpu_share),
             "idle_s": self._options.idle_s,
             "delivery_s": self._options.delivery_s,
+            "ledger": self._ledger.shown(),
             "endpoints": [self._describe(item.name) for item in self._endpoints.shelf.items()],
         }
 
@@ -112,6 +122,10 @@ class Cloud:
         await asyncio.gather(asyncio.to_thread(self._pipelines.stop), self._hosting.close())
         await asyncio.to_thread(self._delivery.flush, everything=True)
         self._metrics.flush()
+
+    def _record(self, invocation: Invocation) -> None:
+        self._metrics.record(invocation)
+        self._ledger.record(invocation)
 
     def _status_of(self, endpoint_name: str) -> str | None:
         endpoint = self._endpoints.shelf.find(endpoint_name)

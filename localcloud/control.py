@@ -46,10 +46,16 @@ class CloudSettings:
     quota: str = ""
     idle_s: float | None = None
     delivery_s: float | None = None
+    cpu_share: bool = False  # True: a sandbox gets its tier's share of a CPU and no more
 
     def arguments(self) -> list[str]:
         """As the daemon's command line has them."""
-        given = {"--quota": self.quota, "--idle-s": self.idle_s, "--delivery-s": self.delivery_s}
+        given = {
+            "--quota": self.quota,
+            "--idle-s": self.idle_s,
+            "--delivery-s": self.delivery_s,
+            "--cpu-share": "on" if self.cpu_share else None,
+        }
         return [f"{name}={value}" for name, value in given.items() if value not in (None, "")]
 
 
@@ -121,7 +127,7 @@ def status(state_dir: Path) -> CloudInfo | None:
 
 
 def status_details(info: CloudInfo) -> dict[str, Any]:
-    """Endpoints, their sandboxes, quotas, and which of AWS's limits are in force there and how."""
+    """Endpoints, sandboxes, quotas, the ledger, and which of AWS's limits are in force and how."""
     try:
         with urllib.request.urlopen(info.endpoint_url + _STATUS_PATH, timeout=10) as answer:  # noqa: S310
             details: dict[str, Any] = json.load(answer)

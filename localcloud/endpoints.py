@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from seatrial.limits import load_limits
 from seatrial.localcloud.api import AwsError, Handler, Place, validation_error
+from seatrial.localcloud.deployments import deployment_of, with_capacity
 from seatrial.localcloud.endpoint_configs import EndpointConfigs
-from seatrial.localcloud.endpoint_rules import check_deployment_config, check_model
+from seatrial.localcloud.endpoint_rules import check_deployment_config
 from seatrial.localcloud.endpoint_state import Endpoint, describe, summarise
 from seatrial.localcloud.hosting import Deployment, DeploymentFailed, Hosting
 from seatrial.localcloud.models import Models
@@ -28,7 +30,7 @@ _IN_PROGRESS = ("Creating", "Updating", "Deleting")
 
 
 class Endpoints:
-    """The endpoints of the account."""
+    """The endpoints of the account; `changed` is told of each new state, from any thread."""
 
     def __init__(
         self,
@@ -39,10 +41,12 @@ class Endpoints:
         quotas: Quotas,
         hosting: Hosting,
         loop: asyncio.AbstractEventLoop,
+        changed: Callable[[Endpoint], None] = lambda _: None,
     ) -> None:
         self.shelf: Shelf[Endpoint] = Shelf(place, kind="endpoint", arn_type="endpoint")
         self._models, self._configs, self._tags = models, configs, tags
         self._quotas, self._hosting, self._loop = quotas, hosting, loop
+        self._limits, self._changed = load_limits(), changed
 
     def handlers(self) -> dict[str, Handler]:
         """The calls that this answers."""
@@ -51,6 +55,7 @@ class Endpoints:
             "SageMaker.DescribeEndpoint": self._describe,
             "SageMaker.ListEndpoints": self._list,
             "SageMaker.UpdateEndpoint": self._update,
+            "SageMaker.UpdateEndpointWeightsAndCapacities": self._update_capacity,
             "SageMaker.DeleteEndpoint": self._delete,
         }
 
@@ -63,7 +68,9 @@ class Endpoints:
         now = datetime.now(UTC)
         with self.shelf.lock:
             self._check_quotas(name, deployment)
-            self.shelf.add(Endpoint(name, "Creating", now, now, None, deployment))
+            endpoint = Endpoint(name, "Creating", now, now, None, deployment)
+            self.shelf.add(endpoint)
+            self._changed(endpoint)
         self._tags.put(self.shelf.arn(name), request.get("Tags", []))
         self._submit(self._bring_up(name, deployment))
         return {"EndpointArn": self.shelf.arn(name)}
@@ -72,16 +79,36 @@ class Endpoints:
         name = request["EndpointName"]
         check_deployment_config(request.get("DeploymentConfig"))
         with self.shelf.lock:
-            endpoint = self._idle_endpoint(name)
-            if endpoint.serving is None:
-                raise validation_error(
-                    f"endpoint {name} is {endpoint.status}; only DeleteEndpoint can be called on it"
-                )
+            self._serving(name)
             deployment = self._deployment(request["EndpointConfigName"])
-            self._check_quotas(name, deployment)
-            self._change(endpoint, status="Updating", pending=deployment, failure_reason=None)
+            self._begin_update(name, deployment)
         self._submit(self._bring_up(name, deployment))
         return {"EndpointArn": self.shelf.arn(name)}
+
+    def _update_capacity(self, request: dict[str, Any]) -> dict[str, Any]:
+        name = request["EndpointName"]
+        with self.shelf.lock:
+            deployment = with_capacity(
+                self._serving(name), request["DesiredWeightsAndCapacities"], self._limits
+            )
+            self._begin_update(name, deployment)
+        self._submit(self._bring_up(name, deployment, in_place=True))
+        return {"EndpointArn": self.shelf.arn(name)}
+
+    def _begin_update(self, name: str, deployment: Deployment) -> None:
+        self._check_quotas(name, deployment)
+        self._change(
+            self.shelf.get(name), status="Updating", pending=deployment, failure_reason=None
+        )
+
+    def _serving(self, name: str) -> Deployment:
+        """What the endpoint serves and may change from; AwsError if it does not or may not."""
+        endpoint = self._idle_endpoint(name)
+        if endpoint.serving is None:
+            raise validation_error(
+                f"endpoint {name} is {endpoint.status}; only DeleteEndpoint can be called on it"
+            )
+        return endpoint.serving
 
     def _delete(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.shelf.lock:
@@ -120,18 +147,7 @@ class Endpoints:
     def _deployment(self, config_name: str) -> Deployment:
         config = self._configs.shelf.get(config_name)
         model = self._models.shelf.get(config.variant["ModelName"])
-        check_model(model)
-        container, serverless = model.containers[0], config.variant["ServerlessConfig"]
-        return Deployment(
-            config_name=config.name,
-            variant_name=config.variant["VariantName"],
-            memory_mb=serverless["MemorySizeInMB"],
-            max_concurrency=serverless["MaxConcurrency"],
-            provisioned=serverless.get("ProvisionedConcurrency", 0),
-            image_uri=container["Image"],
-            archive_uri=container.get("ModelDataUrl"),
-            environment=dict(container.get("Environment", {})),
-        )
+        return deployment_of(config, model)
 
     def _check_quotas(self, name: str, deployment: Deployment) -> None:
         others = [item for item in self.shelf.items() if item.name != name]
@@ -145,14 +161,17 @@ class Endpoints:
         )
 
     def _change(self, endpoint: Endpoint, **fields: Any) -> None:
-        self.shelf.replace(replace(endpoint, modified_at=datetime.now(UTC), **fields))
+        changed = replace(endpoint, modified_at=datetime.now(UTC), **fields)
+        self.shelf.replace(changed)
+        self._changed(changed)
 
     def _submit(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(_logged(work), self._loop)
 
-    async def _bring_up(self, name: str, deployment: Deployment) -> None:
+    async def _bring_up(self, name: str, deployment: Deployment, *, in_place: bool = False) -> None:
+        work = self._hosting.resize if in_place else self._hosting.deploy
         try:
-            await self._hosting.deploy(name, deployment)
+            await work(name, deployment)
         except DeploymentFailed as error:
             self._failed(name, str(error))
         except Exception as error:

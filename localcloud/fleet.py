@@ -66,7 +66,27 @@ class Fleet:
     async def provision(self) -> None:
         """Start what is missing of the provisioned sandboxes."""
         missing = self.provisioned - len(self._sandboxes)
-        self._idle.extend(await asyncio.gather(*(self._start() for _ in range(missing))))
+        started = await asyncio.gather(
+            *(self._start() for _ in range(missing)), return_exceptions=True
+        )
+        self._idle.extend(item for item in started if isinstance(item, Sandbox))
+        for item in started:
+            if isinstance(item, BaseException):
+                raise item
+
+    async def resize(self, *, max_concurrency: int, provisioned: int) -> None:
+        """Change both while it serves; SandboxError, and nothing changed, if none more starts.
+
+        What is too many now is stopped when it has been idle.
+        """
+        before = self.provisioned
+        self.provisioned = provisioned
+        try:
+            await self.provision()
+        except SandboxError:
+            self.provisioned = before
+            raise
+        self.max_concurrency = max_concurrency
 
     @contextlib.asynccontextmanager
     async def sandbox(self) -> AsyncIterator[tuple[Sandbox, float | None]]:
@@ -133,5 +153,5 @@ class Fleet:
         return sandbox
 
     async def _drop(self, sandbox: Sandbox) -> None:
-        self._sandboxes.discard(sandbox)
         await sandbox.kill()
+        self._sandboxes.discard(sandbox)

@@ -17,6 +17,7 @@ from seatrial.archives import unpack
 from seatrial.errors import InputError
 from seatrial.limits import Limits
 from seatrial.localcloud.api import AwsError, Place
+from seatrial.localcloud.cgroups import Cgroups
 from seatrial.localcloud.credentials import sandbox_environment
 from seatrial.localcloud.fleet import Fleet
 from seatrial.localcloud.images import ImageMap
@@ -60,9 +61,12 @@ class Hosting:
         *,
         read_object: ReadObject,
         write_log: WriteLog,
+        cgroups: Cgroups,
+        cpu_share: bool,
     ) -> None:
         self._place, self._images, self._limits = place, images, limits
         self._read_object, self._write_log = read_object, write_log
+        self._cgroups, self._cpu_share = cgroups, cpu_share
         self._fleets: dict[str, Fleet] = {}
         self._retiring: dict[asyncio.Task[None], Fleet] = {}
         self._numbers = itertools.count(1)
@@ -92,6 +96,15 @@ class Hosting:
         self._fleets[endpoint_name] = fleet
         if previous is not None:
             self._retire(previous)
+
+    async def resize(self, endpoint_name: str, deployment: Deployment) -> None:
+        """Take over the deployment's concurrency, and go on with what serves."""
+        try:
+            await self._fleets[endpoint_name].resize(
+                max_concurrency=deployment.max_concurrency, provisioned=deployment.provisioned
+            )
+        except SandboxError as error:
+            raise DeploymentFailed(_ping_failure(deployment)) from error
 
     async def remove(self, endpoint_name: str) -> None:
         """Stop serving that endpoint."""
@@ -133,6 +146,10 @@ class Hosting:
             folder=folder / "sandboxes",
             memory_mb=deployment.memory_mb,
             startup_s=self._limits.startup_s.value,
+            cgroups=self._cgroups,
+            vcpus=deployment.memory_mb / self._limits.mb_per_vcpu.value
+            if self._cpu_share
+            else None,
         )
         group, variant = log_group(endpoint_name), deployment.variant_name
 

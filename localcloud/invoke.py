@@ -16,7 +16,7 @@ from seatrial.localcloud.fleet import Fleet, Throttled
 from seatrial.localcloud.hosting import Hosting
 from seatrial.localcloud.http1 import Answer, AnswerTooLarge
 from seatrial.localcloud.invoke_errors import InvokeErrors
-from seatrial.localcloud.metrics import Invocation
+from seatrial.localcloud.metrics import Invocation, ProvisionedUse
 from seatrial.localcloud.sandbox import OutOfMemory, Sandbox, SandboxError, TimedOut
 
 _TO_THE_MODEL = (
@@ -45,10 +45,12 @@ class _Call:
     request: Request
     fleet: Fleet
     arrived_at: float
+    rank: int  # among the requests in flight when it came, itself included
     sandbox: Sandbox | None = None
     setup_s: float | None = None
     sent_at: float | None = None
     status: int = 500
+    bytes_out: int = 0
 
 
 class Invoker:
@@ -70,7 +72,7 @@ class Invoker:
     async def invoke(self, request: Request) -> Answer:
         """The model's answer; AwsError for everything else."""
         fleet = self._fleet(request)
-        call = _Call(request, fleet, arrived_at=time.monotonic())
+        call = _Call(request, fleet, time.monotonic(), fleet.in_flight + 1)
         try:
             async with fleet.sandbox() as (call.sandbox, call.setup_s):
                 answer = await self._ask(call, call.sandbox)
@@ -120,7 +122,7 @@ class Invoker:
             )
         except AnswerTooLarge as error:
             raise errors.too_large(self.max_body_bytes, log_stream) from error
-        call.status = answer.status
+        call.status, call.bytes_out = answer.status, len(answer.body)
         if answer.status >= 400:
             raise errors.refused(answer, log_stream)
         headers = _chosen(answer.headers, _TO_THE_CALLER)
@@ -149,8 +151,21 @@ class Invoker:
                 setup_s=call.setup_s,
                 in_flight_ratio=(call.fleet.in_flight + 1) / call.fleet.max_concurrency,
                 memory_ratio=sandbox.peak_memory_mb / sandbox.spec.memory_mb if sandbox else 0.0,
+                provisioned=_provisioned_use(call),
+                sent=call.sent_at is not None,
+                memory_mb=call.fleet.spec.memory_mb,
+                bytes_in=len(call.request.body),
+                bytes_out=call.bytes_out,
             )
         )
+
+
+def _provisioned_use(call: _Call) -> ProvisionedUse | None:
+    provisioned = call.fleet.provisioned
+    if not provisioned:
+        return None
+    executions = min(call.fleet.in_flight + 1, provisioned)
+    return ProvisionedUse(executions, provisioned, spilled=call.rank > provisioned)
 
 
 def _chosen(headers: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """CloudWatch metrics of serverless endpoints: AWS's names, namespaces, dimensions and units.
 
-Kept as statistics per second and put in bulk, so that a request costs next to nothing here.
+Kept as distributions per second and put in bulk, so that a request costs next to nothing here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from seatrial.localcloud.percentiles import cell_value
 
 INVOCATION_NAMESPACE = "AWS/SageMaker"
 RESOURCE_NAMESPACE = "/aws/sagemaker/Endpoints"
@@ -28,6 +30,20 @@ class Invocation:
     setup_s: float | None
     in_flight_ratio: float
     memory_ratio: float
+    provisioned: ProvisionedUse | None = None  # of an endpoint that has provisioned concurrency
+    sent: bool = True  # False: no sandbox was to be had
+    memory_mb: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True)
+class ProvisionedUse:
+    """What of the provisioned concurrency was in use; `spilled`: it was not enough."""
+
+    executions: int
+    concurrency: int
+    spilled: bool
 
 
 @dataclass
@@ -36,18 +52,26 @@ class _Statistics:
     total: float = 0.0
     lowest: float = float("inf")
     highest: float = float("-inf")
+    cells: dict[float, int] = field(default_factory=dict)
 
     def add(self, value: float) -> None:
         self.count += 1
         self.total += value
         self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
+        cell = cell_value(value)
+        self.cells[cell] = self.cells.get(cell, 0) + 1
 
-    def as_datum(self) -> dict[str, float]:
-        return {
+    def as_datum(self) -> dict[str, Any]:
+        statistics = {
             "SampleCount": self.count,
             "Sum": self.total,
             "Minimum": self.lowest,
             "Maximum": self.highest,
+        }
+        return {
+            "StatisticValues": statistics,
+            "Values": list(self.cells),
+            "Counts": list(self.cells.values()),
         }
 
 
@@ -115,6 +139,16 @@ def _values(invocation: Invocation) -> Iterator[tuple[str, str, str, float]]:
         invocation.in_flight_ratio,
     )
     yield RESOURCE_NAMESPACE, "MemoryUtilization", "Percent", 100 * invocation.memory_ratio
+    if invocation.provisioned is not None:
+        for name, unit, value in _provisioned_values(invocation.provisioned):
+            yield INVOCATION_NAMESPACE, f"ServerlessProvisionedConcurrency{name}", unit, value
+
+
+def _provisioned_values(used: ProvisionedUse) -> Iterator[tuple[str, str, float]]:
+    yield "Executions", "Count", used.executions
+    yield "Utilization", "None", used.executions / used.concurrency
+    yield "Invocations", "None", float(not used.spilled)
+    yield "SpilloverInvocations", "None", float(used.spilled)
 
 
 def _datum(series: _Series, statistics: _Statistics) -> dict[str, Any]:
@@ -126,5 +160,5 @@ def _datum(series: _Series, statistics: _Statistics) -> dict[str, Any]:
             {"Name": "EndpointName", "Value": series.endpoint_name},
             {"Name": "VariantName", "Value": series.variant_name},
         ],
-        "StatisticValues": statistics.as_datum(),
+        **statistics.as_datum(),
     }

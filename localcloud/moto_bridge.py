@@ -28,6 +28,7 @@ from seatrial.aws import split_s3_uri
 from seatrial.localcloud.api import ACCOUNT, AwsError
 from seatrial.localcloud.filter_pattern import read_pattern
 from seatrial.localcloud.firehose import Batch, Target, read_target
+from seatrial.localcloud.moto_metrics import answer_percentiles, put_distributions
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Moto:
         self._region = region
         self._application = DomainDispatcherApplication(create_backend_app)
         self._conditional = threading.Lock()
+        answer_percentiles()
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """moto's answer to an AWS call."""
@@ -104,8 +106,7 @@ class Moto:
 
     def put_metrics(self, namespace: str, data: list[dict[str, Any]]) -> None:
         """Put CloudWatch metrics, given as in PutMetricData with UTC timestamps."""
-        moto_data = [item | {"Timestamp": item["Timestamp"].replace(tzinfo=None)} for item in data]
-        self._backend("cloudwatch", self._region).put_metric_data(namespace, moto_data)
+        put_distributions(self._backend("cloudwatch", self._region), namespace, data)
 
     def delivery_target(self, stream_name: str) -> Target | None:
         """Where that Firehose stream delivers to; None if it is gone or does not go to S3."""

@@ -22,7 +22,7 @@ from seatrial.localcloud.pipeline_targets import check_targets
 
 
 class Registry:
-    """Model packages, and the events that a change of one emits."""
+    """Model packages, and the events that a change of one emits, on `bus`."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Registry:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._place, self._now = place, now
-        self._bus = EventBus(place, start_pipeline, now=now)
+        self.bus = EventBus(place, start_pipeline, now=now)
         self._packages = ModelPackages(place, now=now)
 
     def handlers(self) -> dict[str, Handler]:
@@ -41,7 +41,7 @@ class Registry:
             **self._packages.handlers(),
             "SageMaker.CreateModelPackage": self._create,
             "SageMaker.UpdateModelPackage": self._update,
-            "AWSEvents.PutEvents": self._bus.put_events,
+            "AWSEvents.PutEvents": self.bus.put_events,
         }
 
     def check(self, target: str, request: dict[str, Any]) -> None:
@@ -64,4 +64,4 @@ class Registry:
         return {"ModelPackageArn": package["ModelPackageArn"]}
 
     def _emit(self, package: dict[str, Any], *, updated: tuple[str, ...]) -> None:
-        self._bus.publish(package_event(package, updated, self._place, now=self._now()))
+        self.bus.publish(package_event(package, updated, self._place, now=self._now()))

@@ -1,6 +1,7 @@
 """One execution environment of an endpoint: a model server's process, its memory cap, its log.
 
-Lives on the event loop. Memory is watched by looking every `_LOOK_EVERY_S`; what a process took
+Lives on the event loop. Where the kernel caps its memory (cgroups.py), its counters say whether it
+had to kill. Elsewhere memory is watched by looking every `_LOOK_EVERY_S`; what a process took
 between two looks shows in its high-water mark.
 """
 
@@ -15,14 +16,15 @@ import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from seatrial.localcloud.cgroups import Cgroups
 from seatrial.localcloud.http1 import Answer, Connection, connect
 from seatrial.localcloud.images import Image
 from seatrial.localcloud.log_pump import pump
-from seatrial.localcloud.memory import lone_peak_memory_mb, process_tree, tree_memory_mb
+from seatrial.localcloud.memory_guard import guard_memory
 from seatrial.localcloud.ports import free_port
 
 _LOOK_EVERY_S = 0.05
@@ -57,6 +59,8 @@ class SandboxSpec:
     folder: Path
     memory_mb: int
     startup_s: float
+    cgroups: Cgroups = field(default_factory=Cgroups)
+    vcpus: float | None = None  # no cap on CPU with None
 
 
 class Sandbox:
@@ -64,8 +68,9 @@ class Sandbox:
 
     def __init__(self, spec: SandboxSpec, sandbox_id: str, port: int, folder: Path) -> None:
         self.spec, self.id = spec, sandbox_id
+        self._cage = spec.cgroups.cage(sandbox_id, memory_mb=spec.memory_mb, vcpus=spec.vcpus)
         self.last_used = time.monotonic()
-        self.peak_memory_mb = 0.0
+        self._memory = guard_memory(self._cage.memory, spec.memory_mb)
         self._port, self._folder = port, folder
         self._process: asyncio.subprocess.Process | None = None
         self._connection: Connection | None = None
@@ -78,30 +83,42 @@ class Sandbox:
         folder = spec.folder / sandbox_id
         folder.mkdir(parents=True)
         sandbox = cls(spec, sandbox_id, free_port(), folder)
-        extra = spec.environment | {
-            "SAGEMAKER_BIND_TO_PORT": str(sandbox._port),
-            "TMPDIR": str(folder),
+        try:
+            await sandbox._run(write_lines)
+        except BaseException:
+            await sandbox.kill()
+            raise
+        return sandbox
+
+    async def _run(self, write_lines: WriteLines) -> None:
+        extra = self.spec.environment | {
+            "SAGEMAKER_BIND_TO_PORT": str(self._port),
+            "TMPDIR": str(self._folder),
         }
-        sandbox._process = await asyncio.create_subprocess_exec(
-            *spec.image.serve,
-            env=spec.image.environment(extra),
-            cwd=folder,
+        self._process = await asyncio.create_subprocess_exec(
+            *self._cage.command(self.spec.image.serve),
+            env=self.spec.image.environment(extra),
+            cwd=self._folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        for stream in (sandbox._process.stdout, sandbox._process.stderr):
+        for stream in (self._process.stdout, self._process.stderr):
             assert stream is not None  # noqa: S101 - they are pipes
-            lines = pump(stream, functools.partial(write_lines, sandbox_id))
-            sandbox._pumps.append(asyncio.create_task(lines))
-        return sandbox
+            lines = pump(stream, functools.partial(write_lines, self.id))
+            self._pumps.append(asyncio.create_task(lines))
 
     @property
     def pid(self) -> int:
         """The server's process id."""
         assert self._process is not None  # noqa: S101 - start made it
         return self._process.pid
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """The most memory that it has been seen to take."""
+        return self._memory.peak_mb
 
     @property
     def alive(self) -> bool:
@@ -134,12 +151,21 @@ class Sandbox:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            await self._process.wait()
+            self._cage.try_remove()  # kills what left the process group
+            # asyncio waits for the pipes too, which something that got away may hold
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), _DRAIN_S)
+        await self._leave_cage()
         if self._pumps:
             _, late = await asyncio.wait(self._pumps, timeout=_DRAIN_S)
             for late_pump in late:  # something that left the process group still holds the pipe
                 late_pump.cancel()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _leave_cage(self) -> None:
+        deadline = time.monotonic() + _DRAIN_S
+        while not self._cage.try_remove() and time.monotonic() < deadline:
+            await asyncio.sleep(_PING_EVERY_S / 4)
 
     async def _until_pinged(self) -> None:
         while True:
@@ -170,25 +196,31 @@ class Sandbox:
                     raise TimedOut(f"no answer in {timeout_s:g} s")
                 await asyncio.wait({task}, timeout=min(left, _LOOK_EVERY_S))
                 if not task.done():
-                    self._check(await asyncio.to_thread(tree_memory_mb, self.pid))
+                    await self._memory.look(self.pid)
+                    self._check_memory()
             result = task.result()
-            self._check(lone_peak_memory_mb(process_tree(self.pid)))
+            self._memory.look_at_idle(self.pid)
+            self._check_memory()
             return result
-        except OSError as error:  # the connection: the server is dead or not to be trusted
+        except (OSError, SandboxError) as error:  # OSError: the server is dead, or as good as
+            self._memory.look_at_idle(self.pid)
+            over = self._memory.over
             await self.kill()
+            if over:
+                raise self._out_of_memory() from error
+            if isinstance(error, SandboxError):
+                raise
             raise SandboxError(self._end_text(error)) from error
-        except SandboxError:
-            await self.kill()
-            raise
         finally:
             task.cancel()
 
-    def _check(self, memory_mb: float) -> None:
-        self.peak_memory_mb = max(self.peak_memory_mb, memory_mb)
-        if self.peak_memory_mb > self.spec.memory_mb:
-            raise OutOfMemory(
-                f"it took {self.peak_memory_mb:.0f} MB of the {self.spec.memory_mb} MB it has"
-            )
+    def _check_memory(self) -> None:
+        if self._memory.over:
+            raise self._out_of_memory()
+
+    def _out_of_memory(self) -> OutOfMemory:
+        took = max(self.peak_memory_mb, self.spec.memory_mb)
+        return OutOfMemory(f"it took {took:.0f} MB of the {self.spec.memory_mb} MB it has")
 
     def _end_text(self, error: OSError) -> str:
         code = self._process.returncode if self._process is not None else None

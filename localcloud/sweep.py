@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from seatrial.localcloud.api import OWNER_VARIABLE
+from seatrial.localcloud.cgroup_search import cgroup_record, remove_recorded
 
 # Reads until the daemon's end of the pipe is closed, which kill -9 does too.
 _WATCH = """
@@ -70,6 +71,7 @@ def sweep(state_dir: Path, *, timeout_s: float = 5.0) -> int:
                 os.kill(pid, signal.SIGKILL)
         killed.update(found)
         time.sleep(0.02)
+    remove_recorded(cgroup_record(work_dir(state_dir)))
     shutil.rmtree(work_dir(state_dir), ignore_errors=True)
     info_file(state_dir).unlink(missing_ok=True)
     return len(killed)

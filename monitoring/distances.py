@@ -92,7 +92,7 @@ def wasserstein(
 
 def jensen_shannon(reference: CategoricalSummary, window: CategoricalSummary) -> float:
     """The Jensen-Shannon distance of the categories' shares; a missing one is a category."""
-    names = list(reference.counts.keys() | window.counts.keys())
+    names = sorted(reference.counts.keys() | window.counts.keys())  # a set has no order
     counts = [
         np.array([*(side.counts.get(name, 0) for name in names), side.missing], dtype=float)
         for side in (reference, window)

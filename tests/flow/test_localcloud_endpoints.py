@@ -24,7 +24,9 @@ from onnx import TensorProto, helper
 
 from seatrial.config import load_config
 from seatrial.errors import InputError
+from seatrial.localcloud.cgroup_search import cgroup_record
 from seatrial.localcloud.control import CloudInfo, down, status, status_details, up
+from seatrial.localcloud.sweep import work_dir
 
 pytestmark = pytest.mark.flow
 
@@ -566,6 +568,133 @@ def test_metrics_have_the_services_names_and_count_every_request(aws: Aws) -> No
     assert 0 < statistic("MemoryUtilization", "Maximum", "/aws/sagemaker/Endpoints") < 100
 
 
+def test_each_new_state_is_an_event(aws: Aws) -> None:
+    sqs, events = aws.cloud.client("sqs"), aws.cloud.client("events")
+    url = sqs.create_queue(QueueName="endpoint-events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Endpoint State Change"],
+        "detail": {"EndpointName": ["eventful"], "EndpointStatus": [{"anything-but": "UPDATING"}]},
+    }
+    events.put_rule(Name="endpoint-events", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="endpoint-events", Targets=[{"Id": "q", "Arn": arn["QueueArn"]}])
+    aws.endpoint("eventful")
+    aws.sagemaker.update_endpoint(EndpointName="eventful", EndpointConfigName="eventful")
+    aws.settled("eventful")
+    aws.sagemaker.delete_endpoint(EndpointName="eventful")
+    seen: list[dict[str, Any]] = []
+
+    def received() -> list[dict[str, Any]]:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        seen.extend(json.loads(message["Body"]) for message in found)
+        return seen
+
+    wait_for(received, lambda found: len(found) >= 4)
+    seen.sort(key=lambda event: event["detail"]["LastModifiedTime"])
+    statuses = [event["detail"]["EndpointStatus"] for event in seen]
+    assert statuses == ["CREATING", "IN_SERVICE", "IN_SERVICE", "DELETING"]
+    assert seen[0]["resources"] == [seen[0]["detail"]["EndpointArn"]]
+    assert seen[0]["detail"]["EndpointConfigName"] == "eventful"
+
+
+def test_ledger_has_what_would_be_billed(aws: Aws) -> None:
+    aws.endpoint("ledger")
+    aws.ask("ledger", "sleep 0.3")
+    aws.ask("ledger", "size 1000")
+    error_of(aws.ask, "ledger", "status 400 no")
+    error_of(aws.ask, "ledger", b"x" * (4 * MB + 1))
+    account = status_details(aws.cloud.info)["ledger"]["ledger"]
+    assert account["requests"] == 3
+    assert 300 < account["billed_ms"] < 700
+    assert account["gb_seconds"] == pytest.approx(account["billed_ms"] / 1000)
+    assert account["bytes_in"] == len("sleep 0.3" + "size 1000" + "status 400 no")
+    assert account["bytes_out"] == len("slept" + "no") + 1000
+    assert account["setup_ms"] > 10
+    aws.sagemaker.delete_endpoint(EndpointName="ledger")
+    assert status_details(aws.cloud.info)["ledger"]["ledger"] == account
+
+
+def test_percentiles_are_those_of_the_requests(aws: Aws) -> None:
+    aws.endpoint("percentiles")
+    aws.ask("percentiles", "model")
+    for wait_s in (0.05, 0.05, 0.05, 0.4):
+        aws.ask("percentiles", f"sleep {wait_s}")
+    now = datetime.now(UTC)
+
+    def points(**statistics: list[str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = aws.cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="ModelLatency",
+            Dimensions=[
+                {"Name": "EndpointName", "Value": "percentiles"},
+                {"Name": "VariantName", "Value": "AllTraffic"},
+            ],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=7200,
+            **statistics,
+        )["Datapoints"]
+        return found
+
+    wait_for(
+        lambda: points(Statistics=["SampleCount"]),
+        lambda seen: sum(point["SampleCount"] for point in seen) == 5,
+    )
+    [point] = points(ExtendedStatistics=["p10", "p50", "p90", "p99"])
+    found = point["ExtendedStatistics"]
+    assert set(found) == {"p10", "p50", "p90", "p99"}
+    assert found["p10"] < 49_000 < found["p50"] < 300_000 < 398_000 < found["p90"] == found["p99"]
+    for statistics in ({"ExtendedStatistics": ["tm90"]}, {"ExtendedStatistics": ["p101"]}):
+        error = error_of(points, **statistics)["Error"]
+        assert error["Code"].startswith("InvalidParameterValue")
+    error = error_of(points, ExtendedStatistics=["p50"], Statistics=["Sum"])["Error"]
+    assert "not both" in error["Message"]
+
+
+def test_capacity_is_changed_in_place_and_has_its_metrics(aws: Aws) -> None:
+    aws.endpoint("resized")
+    aws.ask("resized", "model")
+    [before] = aws.sandboxes("resized")
+    aws.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="resized",
+        DesiredWeightsAndCapacities=[
+            {
+                "VariantName": "AllTraffic",
+                "ServerlessUpdateConfig": {"MaxConcurrency": 3, "ProvisionedConcurrency": 1},
+            }
+        ],
+    )
+    settled = aws.settled("resized")
+    assert settled["EndpointStatus"] == "InService"
+    assert settled["ProductionVariants"][0]["CurrentServerlessConfig"]["MaxConcurrency"] == 3
+    assert aws.sandboxes("resized")[0]["pid"] == before["pid"]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: aws.ask("resized", "sleep 1"), range(3)))
+    now = datetime.now(UTC)
+
+    def total(name: str, statistic: str = "Sum") -> float:
+        points = aws.cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=f"ServerlessProvisionedConcurrency{name}",
+            Dimensions=[
+                {"Name": "EndpointName", "Value": "resized"},
+                {"Name": "VariantName", "Value": "AllTraffic"},
+            ],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=7200,
+            Statistics=[statistic],
+        )["Datapoints"]
+        return sum(float(point[statistic]) for point in points)
+
+    wait_for(lambda: total("SpilloverInvocations"), lambda seen: seen == 2)
+    assert total("Invocations") == 1
+    assert total("Executions", "Maximum") == 1
+    assert total("Utilization", "Maximum") == 1
+    wait_for(lambda: aws.sandboxes("resized"), lambda seen: len(seen) == 1)
+
+
 def test_big_files_go_through_s3_whole(aws: Aws, tmp_path: Path) -> None:
     content = os.urandom(9 * MB)  # more than one part
     (tmp_path / "up").write_bytes(content)
@@ -627,33 +756,50 @@ def test_quotas_hold_at_create_and_update(new_cloud: Any) -> None:
 
 
 def test_down_leaves_nothing(new_cloud: Any) -> None:
-    with new_cloud() as running:
+    with new_cloud(cpu_share=True) as running:
         running.client("s3").create_bucket(Bucket=BUCKET)
         aws = Aws(running)
         aws.endpoint("gone")
-        aws.ask("gone", "model")
+        cpu_s = float(aws.ask("gone", "burn 0.5"))
+        if status_details(running.info)["cpu_share"].startswith("the tier's"):
+            assert cpu_s < 0.4  # 1024 of 1769 MB: 0.29 s
         pid, info = aws.sandboxes("gone")[0]["pid"], running.info
+        groups = cgroup_folders(info)
         assert status(Path(info.state_dir)) == info
         assert down(Path(info.state_dir)) is True
-        assert_gone(info, pid)
+        assert_gone(info, pid, groups)
         assert down(Path(info.state_dir)) is False
 
 
-def test_nothing_is_left_after_kill_9_either(new_cloud: Any) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_after_kill_9_or_ctrl_c_either(
+    new_cloud: Any, number: signal.Signals
+) -> None:
     with new_cloud() as running:
         running.client("s3").create_bucket(Bucket=BUCKET)
         aws = Aws(running)
         aws.endpoint("gone")
         aws.ask("gone", "model")
         pid, info = aws.sandboxes("gone")[0]["pid"], running.info
-        os.kill(info.pid, signal.SIGKILL)
+        groups = cgroup_folders(info)
+        os.kill(info.pid, number)
         wait_for(lambda: Path(f"/proc/{pid}").exists(), lambda alive: not alive)
         down(Path(info.state_dir))
-        assert_gone(info, pid)
+        assert_gone(info, pid, groups)
 
 
-def assert_gone(info: CloudInfo, sandbox_pid: int) -> None:
+def cgroup_folders(info: CloudInfo) -> list[Path]:
+    """The control groups that the cloud has made here, if it can make any."""
+    record = cgroup_record(work_dir(Path(info.state_dir)))
+    found = [Path(line) for line in record.read_text().split()] if record.exists() else []
+    capped = "cgroup" in status_details(info)["memory_cap"]
+    assert capped == any(list(folder.glob("*/cgroup.procs")) for folder in found)
+    return found
+
+
+def assert_gone(info: CloudInfo, sandbox_pid: int, groups: list[Path]) -> None:
     assert status(Path(info.state_dir)) is None
+    assert not [folder for folder in groups if folder.exists()]
     assert not Path(f"/proc/{sandbox_pid}").exists()
     assert sorted(path.name for path in Path(info.state_dir).iterdir()) == [
         "cloud.log",

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,6 +14,8 @@ import pytest
 
 from seatrial.limits import Limits, load_limits
 from seatrial.localcloud.api import OWNER_VARIABLE, AwsError, Place
+from seatrial.localcloud.cgroup_search import cgroup_record, find_cgroups, remove_recorded
+from seatrial.localcloud.cgroups import Cgroups
 from seatrial.localcloud.fleet import Fleet
 from seatrial.localcloud.hosting import Hosting
 from seatrial.localcloud.http1 import Answer, AnswerTooLarge, connect
@@ -30,13 +32,48 @@ TINY = Image(
     interpreter=sys.executable,
     serve=("python3", str(Path(__file__).parent / "servers" / "tiny.py")),
 )
+FREE = Cgroups()
 Result = TypeVar("Result")
 
 
-def spec(folder: Path, *, startup_s: float = 20.0, **environment: str) -> SandboxSpec:
+def spec(
+    folder: Path,
+    *,
+    startup_s: float = 20.0,
+    cgroups: Cgroups = FREE,
+    vcpus: float | None = None,
+    **environment: str,
+) -> SandboxSpec:
     return SandboxSpec(
-        TINY, {"SEATRIAL_MODEL_DIR": str(folder), **environment}, folder, 1024, startup_s
+        TINY,
+        {"SEATRIAL_MODEL_DIR": str(folder), **environment},
+        folder,
+        1024,
+        startup_s,
+        cgroups,
+        vcpus,
     )
+
+
+@pytest.fixture
+def cgroups(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cgroups]:
+    """Where this machine lets us make groups; they are gone afterwards."""
+    record = tmp_path_factory.mktemp("record") / "cgroups"
+    found = find_cgroups(record)
+    yield found
+    remove_recorded(record)
+    if record.exists():
+        assert not [line for line in record.read_text().split() if Path(line).exists()]
+
+
+@pytest.fixture(params=["capped", "watched"])
+def caps(request: pytest.FixtureRequest, cgroups: Cgroups) -> Cgroups:
+    """Both ways to enforce memory, as far as this machine has them."""
+    if request.param == "watched":
+        return FREE
+    if cgroups.memory is None:
+        pytest.skip("no memory cgroup can be made here")
+    return cgroups
 
 
 def in_sandbox(
@@ -102,14 +139,71 @@ def test_a_server_that_ends_is_noticed_and_its_words_are_kept(tmp_path: Path) ->
     assert lines == ["cannot start"]
 
 
-def test_memory_that_comes_and_goes_between_looks_counts(tmp_path: Path) -> None:
+def test_memory_that_comes_and_goes_between_looks_counts(tmp_path: Path, caps: Cgroups) -> None:
     async def use(sandbox: Sandbox) -> None:
         await ask(sandbox, "model-less")
         assert 5 < sandbox.peak_memory_mb < 200
         with pytest.raises(OutOfMemory, match="MB of the 1024 MB it has"):
             await ask(sandbox, "touch 1100")
 
-    in_sandbox(spec(tmp_path), use)
+    in_sandbox(spec(tmp_path, cgroups=caps), use)
+
+
+def test_memory_just_under_the_tier_is_left_alone_and_seen(tmp_path: Path, caps: Cgroups) -> None:
+    async def use(sandbox: Sandbox) -> None:
+        assert (await ask(sandbox, "touch 900")).status == 200
+        assert 800 < sandbox.peak_memory_mb < 1024
+
+    in_sandbox(spec(tmp_path, cgroups=caps), use)
+
+
+def test_a_worker_killed_for_memory_is_noticed_though_the_server_lives(
+    tmp_path: Path, caps: Cgroups
+) -> None:
+    async def use(sandbox: Sandbox) -> None:
+        with pytest.raises(OutOfMemory, match="of the 1024 MB it has"):
+            await ask(sandbox, "worker 1100")
+        assert not sandbox.alive
+
+    in_sandbox(spec(tmp_path, cgroups=caps), use)
+
+
+def test_a_killed_sandbox_is_not_taken_for_one_without_memory(
+    tmp_path: Path, caps: Cgroups
+) -> None:
+    async def use(sandbox: Sandbox) -> None:
+        await sandbox.ready()
+        os.kill(sandbox.pid, 9)
+        with pytest.raises(SandboxError) as caught:
+            await ask(sandbox, "model-less")
+        assert not isinstance(caught.value, OutOfMemory)
+
+    in_sandbox(spec(tmp_path, cgroups=caps), use)
+
+
+def test_a_sandbox_gets_its_share_of_a_cpu(tmp_path: Path, cgroups: Cgroups) -> None:
+    if cgroups.cpu is None:
+        pytest.skip("no CPU cgroup can be made here")
+
+    async def use(sandbox: Sandbox) -> float:
+        return float((await ask(sandbox, "burn 0.5")).body)
+
+    assert in_sandbox(spec(tmp_path, cgroups=cgroups, vcpus=0.25), use) < 0.2
+
+
+def test_nothing_that_left_its_process_group_survives_in_a_cgroup(
+    tmp_path: Path, cgroups: Cgroups
+) -> None:
+    if cgroups.memory is None:
+        pytest.skip("no memory cgroup can be made here")
+    left: list[int] = []
+
+    async def use(sandbox: Sandbox) -> None:
+        left.append(int((await ask(sandbox, "daemon")).body))
+
+    in_sandbox(spec(tmp_path, cgroups=cgroups), use)
+    command = Path(f"/proc/{left[0]}/cmdline")  # empty once it is dead, but for its parent to see
+    assert not command.exists() or not command.read_bytes()
 
 
 def test_an_answer_that_is_too_large_is_not_read_on(tmp_path: Path) -> None:
@@ -235,6 +329,24 @@ def test_memory_is_that_of_the_whole_tree() -> None:
         parent.wait()
         parent.stdout.close()
     assert tree_memory_mb(parent.pid) == 0
+
+
+def test_a_sweep_removes_the_clouds_cgroups_and_what_is_in_them(tmp_path: Path) -> None:
+    """As the next start does after a kill -9 of the daemon and of its warden."""
+    work_dir(tmp_path).mkdir(parents=True)
+    record = cgroup_record(work_dir(tmp_path))
+    found = find_cgroups(record)
+    if found.memory is None:
+        pytest.skip("no memory cgroup can be made here")
+    cage = found.cage("s", memory_mb=1024, vcpus=0.5)
+    unmarked = subprocess.Popen(cage.command(("/bin/sh", "-c", "echo up; sleep 60")), stdout=-1)
+    assert unmarked.stdout is not None
+    with unmarked.stdout as printed:
+        assert printed.readline() == b"up\n"
+    groups = [Path(line) for line in record.read_text().split()]
+    sweep(tmp_path)
+    assert unmarked.wait(timeout=5) == -9
+    assert not [folder for folder in groups if folder.exists()]
 
 
 def test_a_sweep_finds_the_clouds_processes_and_no_others(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ class FakeHosting:
             raise DeploymentFailed(self.failure)
         self.serving[endpoint_name] = deployment
 
+    async def resize(self, endpoint_name: str, deployment: Deployment) -> None:
+        await self.deploy(endpoint_name, deployment)
+
     async def remove(self, endpoint_name: str) -> None:
         self.serving.pop(endpoint_name, None)
 
@@ -129,6 +132,89 @@ def test_an_endpoint_is_created_updated_and_deleted() -> None:
             f'Could not find endpoint "{ARN}:endpoint/e".',
         )
         assert hosting.serving == {}
+
+    in_account(story)
+
+
+def resize(account: Account, variant: str = "AllTraffic", **wanted: Any) -> dict[str, Any]:
+    item = {"VariantName": variant, **wanted}
+    return account(
+        "UpdateEndpointWeightsAndCapacities", EndpointName="e", DesiredWeightsAndCapacities=[item]
+    )
+
+
+def serverless(account: Account) -> dict[str, Any]:
+    found: dict[str, Any] = account.status()["ProductionVariants"][0]["CurrentServerlessConfig"]
+    return found
+
+
+def test_capacity_changes_in_place_and_only_what_is_named() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        await settle()
+        answer = resize(account, ServerlessUpdateConfig={"MaxConcurrency": 4})
+        assert answer == {"EndpointArn": f"{ARN}:endpoint/e"}
+        assert account.status()["EndpointStatus"] == "Updating"
+        await settle()
+        assert account.status()["EndpointStatus"] == "InService"
+        assert serverless(account) == {"MemorySizeInMB": 1024, "MaxConcurrency": 4}
+        resize(account, ServerlessUpdateConfig={"ProvisionedConcurrency": 3})
+        await settle()
+        assert serverless(account)["ProvisionedConcurrency"] == 3
+        assert hosting.serving["e"].max_concurrency == 4
+
+    in_account(story)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        pytest.param({"MaxConcurrency": 10}, None, id="exactly-the-quota"),
+        pytest.param({"MaxConcurrency": 11}, "is 10, with current utilization of 2", id="quota"),
+        pytest.param({"MaxConcurrency": 200}, "ResourceLimitExceeded", id="exactly-the-limit"),
+        pytest.param({"MaxConcurrency": 201}, "less than or equal to 200", id="over-the-limit"),
+        pytest.param({"MaxConcurrency": 0}, "greater than or equal to 1", id="under-the-limit"),
+        pytest.param({"ProvisionedConcurrency": 2}, None, id="all-provisioned"),
+        pytest.param({"ProvisionedConcurrency": 3}, "is over MaxConcurrency 2", id="too-many"),
+    ],
+)
+def test_capacity_has_the_limits_that_it_has_at_creation(
+    wanted: dict[str, int], text: str | None
+) -> None:
+    async def story(account: Account, _: FakeHosting) -> None:
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        await settle()
+        if text is None:
+            resize(account, ServerlessUpdateConfig=wanted)
+            await settle()
+        else:
+            assert text in " ".join(refusal(lambda: resize(account, ServerlessUpdateConfig=wanted)))
+        assert account.status()["EndpointStatus"] == "InService"
+
+    in_account(story)
+
+
+def test_capacity_of_what_is_not_there_is_refused() -> None:
+    async def story(account: Account, _: FakeHosting) -> None:
+        assert "Could not find endpoint" in refusal(lambda: resize(account))[1]
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        assert "in-progress" in refusal(lambda: resize(account))[1]
+        await settle()
+        assert "it has AllTraffic" in refusal(lambda: resize(account, "Other"))[1]
+        assert "no instances" in refusal(lambda: resize(account, DesiredInstanceCount=2))[1]
+
+    in_account(story)
+
+
+def test_capacity_that_cannot_be_had_leaves_what_was_there() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        await settle()
+        hosting.failure = "no ping"
+        resize(account, ServerlessUpdateConfig={"MaxConcurrency": 4})
+        await settle()
+        assert account.status()["FailureReason"] == "no ping"
+        assert serverless(account)["MaxConcurrency"] == 2
 
     in_account(story)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatrial.localcloud.metrics import Invocation, Metrics
+from seatrial.localcloud.metrics import Invocation, Metrics, ProvisionedUse
 
 
-def invocation(status: int = 200, *, setup_s: float | None = None) -> Invocation:
+def invocation(
+    status: int = 200, *, setup_s: float | None = None, provisioned: ProvisionedUse | None = None
+) -> Invocation:
     return Invocation(
         endpoint_name="e",
         variant_name="v",
@@ -17,6 +19,7 @@ def invocation(status: int = 200, *, setup_s: float | None = None) -> Invocation
         setup_s=setup_s,
         in_flight_ratio=0.5,
         memory_ratio=0.25,
+        provisioned=provisioned,
     )
 
 
@@ -65,6 +68,34 @@ def test_names_units_and_dimensions_are_the_services() -> None:
         {"Name": "EndpointName", "Value": "e"},
         {"Name": "VariantName", "Value": "v"},
     ]
+
+
+def test_provisioned_concurrency_has_metrics_of_its_own_where_there_is_some() -> None:
+    put = Put()
+    metrics = Metrics(put, now=lambda: 100.5)
+    metrics.record(invocation(provisioned=ProvisionedUse(1, 2, spilled=False)))
+    metrics.record(invocation(provisioned=ProvisionedUse(2, 2, spilled=True)))
+    metrics.flush()
+    prefix = "ServerlessProvisionedConcurrency"
+    sums = {name: value for name, value in put.sums().items() if name.startswith(prefix)}
+    assert sums == {
+        f"{prefix}Executions": 3,
+        f"{prefix}Utilization": 1.5,
+        f"{prefix}Invocations": 1,
+        f"{prefix}SpilloverInvocations": 1,
+    }
+
+
+def test_a_datum_says_how_often_it_saw_which_value() -> None:
+    put = Put()
+    metrics = Metrics(put, now=lambda: 100.5)
+    for status in (200, 200, 400):
+        metrics.record(invocation(status))
+    metrics.flush()
+    found = {datum["MetricName"]: datum for _, datum in put.data}
+    errors = found["Invocation4XXErrors"]
+    assert dict(zip(errors["Values"], errors["Counts"], strict=True)) == {0.0: 2, 1.0: 1}
+    assert found["ModelLatency"]["Counts"] == [3]
 
 
 def test_nothing_is_put_twice() -> None:

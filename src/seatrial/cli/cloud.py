@@ -25,6 +25,9 @@ def up(
     images: Annotated[
         Path | None, typer.Option(help="Image map; default: the interpreters here.")
     ] = None,
+    cpu_share: Annotated[
+        bool, typer.Option("--cpu-share", help="A sandbox gets its tier's share of a CPU only.")
+    ] = False,
 ) -> None:
     """Start localcloud with a bucket and an alert topic; print what to put into the environment."""
     from seatrial.localcloud import control
@@ -35,7 +38,10 @@ def up(
     if images is None:
         default = default_image_map(config.images.toolbox, config.images.serving, serving_python())
         images = write_image_map(default, state_dir / "images.yaml")
-    info = control.up(state_dir, port=port, images_file=images, region=config.region)
+    settings = control.CloudSettings(cpu_share=cpu_share)
+    info = control.up(
+        state_dir, port=port, images_file=images, region=config.region, settings=settings
+    )
     environment = control.environment(info)
     found_on(config, info.endpoint_url, environment)
     if options.as_json:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,6 +42,18 @@ def answer(command, handler):
     if word == "touch":
         len(bytearray(b"x") * (int(rest) * 2**20))  # held for a moment only
         return 200, "touched"
+    if word == "worker":  # one more process takes the memory, and nobody looks how it ends
+        code = f"x = bytearray(b'x') * ({rest} * 2**20); import time; time.sleep(0.3)"
+        subprocess.run([sys.executable, "-c", code], check=False)
+        return 200, "the worker has ended"
+    if word == "daemon":
+        sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+        return 200, str(subprocess.Popen(sleeper, start_new_session=True).pid)
+    if word == "burn":
+        begun, cpu = time.monotonic(), time.process_time()
+        while time.monotonic() - begun < float(rest):
+            pass
+        return 200, str(time.process_time() - cpu)
     if word == "die":
         say("last words", sys.stdout)
         os._exit(7)
