@@ -67,7 +67,11 @@ def decide(
 
     Fewer than `min_rows` rows are not judged, nor is a window so short that no bound fits it.
     """
-    obstacle = _obstacle(baseline, window.rows, window_h, min_rows)
+    obstacle = (
+        _obstacle(baseline, window.rows, window_h, min_rows)
+        if reference.columns
+        else "no column was recorded as it is"
+    )
     if obstacle is not None:
         return DriftReport(
             rows=window.rows,

@@ -56,6 +56,12 @@ def cells(values: Array) -> Array:
     return found
 
 
+def without_columns(reference: Summary, names: Collection[str]) -> Summary:
+    """The reference of a window that does not hold these columns."""
+    kept = {name: column for name, column in reference.columns.items() if name not in names}
+    return reference.model_copy(update={"columns": kept})
+
+
 def summarise_reference(columns: Columns, *, categorical: Collection[str]) -> Summary:
     """The summary that fixes cells and units for all that are compared with it.
 

@@ -20,6 +20,7 @@ from seatrial.serving.errors import StartError
 from seatrial.serving.invocation import Request, answer
 from seatrial.serving.model import Model
 from seatrial.serving.record import Records
+from seatrial.serving.recorder import Recorder
 from seatrial.serving.settings import Settings, read_settings
 
 FAILED = 2
@@ -41,11 +42,13 @@ def main() -> int:
 
 def serve(settings: Settings) -> None:
     """Serve; StartError if that cannot begin."""
-    records = Records.take_over_stdout()
+    records = Records.take_over_stdout(max_line_bytes=settings.max_record_bytes)
     with bind(settings.host, settings.port) as listener:
         model = Model.load(settings.model_dir, threads=settings.threads)
+        settings.recording.require_columns(model.signature.input_names)
         try_example(model)
-        app = Application(model, records, settings.identity, accept_time=settings.accept_time)
+        recorder = Recorder(records, settings.identity, settings.recording)
+        app = Application(model, recorder, accept_time=settings.accept_time)
         _run(app, listener)
 
 

@@ -6,26 +6,17 @@ hand it to, and no second request whose memory would add up. /ping waits for a p
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from seatrial.serving.codec import ENCODINGS
-from seatrial.serving.errors import PredictionError, RequestError
+from seatrial.serving.errors import RequestError
 from seatrial.serving.invocation import MAX_BODY_BYTES, Answer, Request, answer, refusal
 from seatrial.serving.model import Model
-from seatrial.serving.record import (
-    Caller,
-    Captured,
-    Records,
-    Served,
-    prediction_record,
-    read_caller,
-)
-from seatrial.serving.settings import Identity
+from seatrial.serving.record import Caller, Served, read_caller
+from seatrial.serving.recorder import Recorder
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -38,13 +29,10 @@ class Disconnected(Exception):  # noqa: N818 - an event
 
 
 class Application:
-    """Answers with `model`, and writes a record of every invocation before its answer leaves."""
+    """Answers with `model`, once `recorder` has the invocation."""
 
-    def __init__(
-        self, model: Model, records: Records, identity: Identity, *, accept_time: bool = False
-    ) -> None:
-        self._model, self._records, self._identity = model, records, identity
-        self._accept_time = accept_time
+    def __init__(self, model: Model, recorder: Recorder, *, accept_time: bool = False) -> None:
+        self._model, self._recorder, self._accept_time = model, recorder, accept_time
         self._cold = True
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -80,7 +68,7 @@ class Application:
     def _answer_and_record(
         self, request: Request, headers: dict[str, str], event_id: str
     ) -> Answer:
-        """The answer, once its record is written; a 500 if that fails."""
+        """The answer that may leave, once its record is written."""
         at, started = datetime.now(UTC), time.perf_counter()
         caller = Caller(None, synthetic=False, time=None)
         try:
@@ -93,14 +81,7 @@ class Application:
             event_id, caller.time or at, latency_ms, self._cold, given.rows, given.status
         )
         self._cold = False
-        try:
-            self._records.write(
-                prediction_record(caller, _asked(request), _answered(given), served, self._identity)
-            )
-        except OSError as error:
-            sys.stderr.write(f"seatrial: record {event_id} cannot be written: {error}\n")
-            return refusal(_unrecorded(error), 500)
-        return given
+        return self._recorder.record(caller, request, given, served)
 
 
 async def _read_body(receive: Receive) -> tuple[bytes, bool]:
@@ -132,16 +113,6 @@ async def _respond(send: Send, given: Answer, headers: dict[str, str] | None = N
     await send({"type": "http.response.body", "body": given.body})
 
 
-def _asked(request: Request) -> Captured:
-    name = request.content_type.split(";")[0].strip().lower()
-    body = request.body or b""
-    return Captured(request.content_type, ENCODINGS.get(name, "CSV"), body)
-
-
-def _answered(given: Answer) -> Captured:
-    return Captured(given.content_type, given.encoding, given.body)
-
-
 def _unknown_path(path: str) -> RequestError:
     return RequestError(
         "there is nothing at this path",
@@ -157,13 +128,4 @@ def _wrong_method(path: str, method: str) -> RequestError:
         got=method,
         allowed=_METHODS[path],
         do=f"Send {_METHODS[path]}",
-    )
-
-
-def _unrecorded(error: OSError) -> PredictionError:
-    return PredictionError(
-        "the prediction's record cannot be written, so it is not given",
-        got=str(error),
-        allowed="a standard output that takes every record",
-        do="Read the endpoint's log",
     )

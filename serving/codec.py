@@ -6,7 +6,7 @@ order whatever order they were sent in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,20 @@ import numpy as np
 from seatrial.serving.columns import Typed
 from seatrial.serving.csv_rows import read_csv, write_csv
 from seatrial.serving.errors import RequestError
+from seatrial.serving.json_lines import read_json_lines, write_json_lines
 from seatrial.serving.json_rows import read_json, read_json_answer, write_json
+from seatrial.serving.npy_rows import read_npy, write_npy
 from seatrial.serving.signature import Signature
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 CSV, JSON = "text/csv", "application/json"
-# What the answer's content type is called, and the captured data's encoding.
-CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", JSON: JSON}
-ENCODINGS = {CSV: "CSV", JSON: "JSON"}
+JSON_LINES, NPY = "application/jsonlines", "application/x-npy"
+# What the answer's content type is called, and the captured data's encoding: data capture knows
+# CSV, JSON and BASE64 only.
+CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", JSON: JSON, JSON_LINES: JSON_LINES, NPY: NPY}
+ENCODINGS = {CSV: "CSV", JSON: "JSON", JSON_LINES: "JSON", NPY: "BASE64"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADERS = {None: None, "present": True, "absent": False}  # RFC 4180
 
@@ -47,7 +51,8 @@ def media_type(content_type: str) -> MediaType:
         raise RequestError(
             "this content type cannot be read",
             got=content_type or "none",
-            allowed=f"{CSV} (header=present or header=absent if it matters) or {JSON}, in UTF-8",
+            allowed=f"{CSV} (header=present or header=absent if it matters), {JSON} or "
+            f"{JSON_LINES}, in UTF-8, or {NPY}",
             do="Set Content-Type to that of the body",
             status=415,
         )
@@ -62,14 +67,14 @@ def decode(body: bytes, content_type: str, signature: Signature) -> dict[str, Ar
 def decode_answer(body: bytes, content_type: str, signature: Signature) -> dict[str, Array]:
     """The columns of an answer that `encode` wrote."""
     kind = media_type(content_type)
-    if kind.name == JSON:
-        return read_json_answer(body, signature.outputs)
-    return read_csv(body.decode("utf-8"), signature.outputs, header=False)
+    if kind.name == CSV:
+        return read_csv(body.decode("utf-8"), signature.outputs, header=False)
+    return _ANSWER_READERS[kind.name](body, signature.outputs)
 
 
 def encode(answer: Mapping[str, Array], name: str) -> bytes:
-    """The answer as a body of the content type `name`, CSV or JSON."""
-    return write_json(answer) if name == JSON else write_csv(answer).encode("utf-8")
+    """The answer as a body of the content type `name`, a key of CONTENT_TYPES."""
+    return _WRITERS[name](answer)
 
 
 def answer_type(request_type: str, accept: str) -> str:
@@ -87,7 +92,7 @@ def answer_type(request_type: str, accept: str) -> str:
         raise RequestError(
             "no content type that is accepted can be written",
             got=accept,
-            allowed=f"{CSV} or {JSON}",
+            allowed=", ".join(ENCODINGS),
             do="Leave out Accept to get the request's own type",
             status=406,
         )
@@ -95,13 +100,15 @@ def answer_type(request_type: str, accept: str) -> str:
 
 
 def _decode(body: bytes, kind: MediaType, columns: Sequence[Typed]) -> dict[str, Array]:
+    if kind.name == NPY:
+        return read_npy(body, columns)
     body = body.removeprefix(_BYTE_ORDER_MARK)
     if not body.strip():
         raise RequestError(
             "the body is empty", got="0 rows", allowed="at least one row", do="Send rows"
         )
-    if kind.name == JSON:
-        return read_json(body, columns)
+    if kind.name != CSV:
+        return (read_json if kind.name == JSON else read_json_lines)(body, columns)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -112,3 +119,16 @@ def _decode(body: bytes, kind: MediaType, columns: Sequence[Typed]) -> dict[str,
             do="Encode the text as UTF-8",
         ) from error
     return read_csv(text, columns, header=kind.header)
+
+
+_ANSWER_READERS: dict[str, Callable[[bytes, Sequence[Typed]], dict[str, Array]]] = {
+    JSON: read_json_answer,
+    JSON_LINES: read_json_lines,
+    NPY: read_npy,
+}
+_WRITERS: dict[str, Callable[[Mapping[str, Array]], bytes]] = {
+    CSV: lambda answer: write_csv(answer).encode("utf-8"),
+    JSON: write_json,
+    JSON_LINES: write_json_lines,
+    NPY: write_npy,
+}

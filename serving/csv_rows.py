@@ -45,11 +45,14 @@ def read_csv(text: str, columns: Sequence[Typed], *, header: bool | None) -> dic
     return read_columns(columns, values, len(lines), text=True)
 
 
-def write_csv(columns: Mapping[str, Array]) -> str:
-    """The columns as CSV without a header; a missing value is an empty cell."""
+def write_csv(columns: Mapping[str, Array], *, header: bool = False) -> str:
+    """The columns as CSV; a missing value is an empty cell."""
     cells = [_cells(array) for array in columns.values()]
     output = io.StringIO()
-    csv.writer(output, lineterminator="\n").writerows(zip(*cells, strict=True))
+    writer = csv.writer(output, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    writer.writerows(zip(*cells, strict=True))
     return output.getvalue()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -20,6 +22,11 @@ from seatrial.serving.codec import (
 from seatrial.serving.errors import PredictionError, RequestError, ServingError, error_body
 from seatrial.serving.model import Model
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
 MAX_BODY_BYTES = 4 * 2**20  # the service's own limit, each way
 
 
@@ -34,13 +41,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, and how many rows were predicted for it."""
+    """A response, how many rows were predicted for it, and of which columns, if any were."""
 
     status: int
     content_type: str
     encoding: str
     body: bytes
     rows: int
+    asked: Mapping[str, Array] | None = None
 
 
 def answer(model: Model, request: Request) -> Answer:
@@ -83,4 +91,4 @@ def _predictions(model: Model, request: Request) -> Answer:
     predicted = model.predict(columns)
     rows = len(next(iter(columns.values())))
     body = encode(predicted, wanted)
-    return Answer(200, CONTENT_TYPES[wanted], ENCODINGS[wanted], body, rows)
+    return Answer(200, CONTENT_TYPES[wanted], ENCODINGS[wanted], body, rows, columns)

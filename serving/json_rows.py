@@ -38,12 +38,12 @@ def read_json(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
             do='Send {"dataframe_records": [{column: value, …}, …]}',
         )
     names = [column.name for column in columns]
-    values, rows = _FORMS[keys[0]](document[keys[0]], names)
-    if rows == 0:
-        raise RequestError(
-            "the body has no rows", got="none", allowed="at least one row", do="Send rows"
-        )
-    return read_columns(columns, values, rows, text=False)
+    return _typed(_FORMS[keys[0]](document[keys[0]], names), columns)
+
+
+def read_instances(rows: Any, columns: Sequence[Typed]) -> dict[str, Array]:
+    """The columns of a JSON array of rows, which are all objects or all arrays."""
+    return _typed(_instances(rows, [column.name for column in columns]), columns)
 
 
 def read_json_answer(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
@@ -58,6 +58,35 @@ def write_json(columns: Mapping[str, Array]) -> bytes:
     """{"predictions": [{column: value, …}, …]}; a missing value is null."""
     rows = zip(*(array.tolist() for array in columns.values()), strict=True)
     return orjson.dumps({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
+
+
+def write_split(columns: Mapping[str, Array]) -> bytes:
+    """{"dataframe_split": {"columns": […], "data": [[…], …]}}; a missing value is null."""
+    rows = zip(*(array.tolist() for array in columns.values()), strict=True)
+    return orjson.dumps({"dataframe_split": {"columns": list(columns), "data": list(rows)}})
+
+
+def require_known(sent: Sequence[str], names: Sequence[str], *, row: int | None = None) -> None:
+    """RequestError for the first name that is not a column's."""
+    for name in sent:
+        if name not in names:
+            raise RequestError(
+                "the body names a column that the model does not have",
+                got=name,
+                allowed=", ".join(names),
+                do="Leave that column out, or correct its name",
+                row=row,
+                column=name,
+            )
+
+
+def _typed(sent: Values, columns: Sequence[Typed]) -> dict[str, Array]:
+    values, rows = sent
+    if rows == 0:
+        raise RequestError(
+            "the body has no rows", got="none", allowed="at least one row", do="Send rows"
+        )
+    return read_columns(columns, values, rows, text=False)
 
 
 def _parse(body: bytes) -> Any:
@@ -80,7 +109,7 @@ def _split(value: Any, names: Sequence[str]) -> Values:
         raise _wrong_form("dataframe_split.columns", sent, "an array of names")
     if len(set(sent)) != len(sent):
         raise _wrong_form("dataframe_split.columns", ", ".join(sent), "each column once")
-    _require_known(sent, names)
+    require_known(sent, names)
     return _lists(value["data"], sent, "dataframe_split.data")
 
 
@@ -93,7 +122,7 @@ def _instances(value: Any, names: Sequence[str]) -> Values:
 def _inputs(value: Any, names: Sequence[str]) -> Values:
     if not isinstance(value, dict):
         raise _wrong_form("inputs", value, "an object of arrays, one a column")
-    _require_known(list(value), names)
+    require_known(list(value), names)
     rows = None
     for name, cells in value.items():
         if not isinstance(cells, list):
@@ -126,7 +155,7 @@ def _records(data: Any, names: Sequence[str]) -> Values:
         if not isinstance(record, dict):
             raise _wrong_form("the rows", record, "an object of column: value", row=row)
         if not record.keys() <= known:
-            _require_known(list(record), names, row=row)
+            require_known(list(record), names, row=row)
         sent.update(record)
     return {name: [record.get(name) for record in data] for name in names if name in sent}, len(
         data
@@ -139,19 +168,6 @@ _FORMS: dict[str, Callable[[Any, Sequence[str]], Values]] = {
     "instances": _instances,
     "inputs": _inputs,
 }
-
-
-def _require_known(sent: Sequence[str], names: Sequence[str], *, row: int | None = None) -> None:
-    for name in sent:
-        if name not in names:
-            raise RequestError(
-                "the body names a column that the model does not have",
-                got=name,
-                allowed=", ".join(names),
-                do="Leave that column out, or correct its name",
-                row=row,
-                column=name,
-            )
 
 
 def _wrong_form(

@@ -2,7 +2,8 @@
 
 SageMaker's data-capture JSON with a `seatrial` block. It is written before the response leaves: a
 sandbox is frozen between requests and may be killed, so nothing may wait in a buffer or a thread.
-A record that cannot be written is an answer that is not given.
+A record that is longer than a line may
+be is written in parts, see record_parts.py.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from typing import Any
 import orjson
 
 from seatrial.serving.errors import RequestError, StartError
+from seatrial.serving.record_parts import DEFAULT_MAX_LINE_BYTES, split_record
 from seatrial.serving.settings import Identity
-
-_FULL_PIPE_WAIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,24 @@ def read_caller(headers: Mapping[str, str], *, accept_time: bool) -> Caller:
 
 
 def prediction_record(
-    caller: Caller, asked: Captured, answered: Captured, served: Served, identity: Identity
+    caller: Caller,
+    asked: Captured | None,
+    answered: Captured | None,
+    served: Served,
+    identity: Identity,
 ) -> dict[str, Any]:
-    """The record of one request."""
+    """The record of one request; a body that is None is left out."""
     event: dict[str, str] = {"eventId": served.event_id}
     if caller.inference_id is not None:
         event["inferenceId"] = caller.inference_id
     event["inferenceTime"] = served.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    captured = {}
+    if asked is not None:
+        captured["endpointInput"] = _captured(asked, "INPUT")
+    if answered is not None:
+        captured["endpointOutput"] = _captured(answered, "OUTPUT")
     return {
-        "captureData": {
-            "endpointInput": _captured(asked, "INPUT"),
-            "endpointOutput": _captured(answered, "OUTPUT"),
-        },
+        "captureData": captured,
         "eventMetadata": event,
         "eventVersion": "0",
         "seatrial": {
@@ -102,13 +108,21 @@ def prediction_record(
 
 
 class Records:
-    """Writes records to a file descriptor of its own."""
+    """Writes records to a file descriptor of its own, in lines of at most `max_line_bytes`."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        max_line_bytes: int = DEFAULT_MAX_LINE_BYTES,
+        full_pipe_wait_s: float = 30.0,
+    ) -> None:
+        self._descriptor, self._max_line_bytes = descriptor, max_line_bytes
+        self._full_pipe_wait_s = full_pipe_wait_s
+        self._torn = False
 
     @classmethod
-    def take_over_stdout(cls) -> Records:
+    def take_over_stdout(cls, *, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES) -> Records:
         """Keep standard output for records; what else is printed from now on goes to stderr."""
         try:
             descriptor = os.dup(1)
@@ -120,26 +134,37 @@ class Records:
                 allowed="open file descriptors 1 and 2",
                 do="Start the server with both",
             ) from error
-        return cls(descriptor)
+        return cls(descriptor, max_line_bytes=max_line_bytes)
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Write the record as one whole line; OSError if that is not possible."""
-        left = memoryview(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        """Write the whole record, as one line or in parts; OSError if that is not possible."""
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        if len(line) > self._max_line_bytes:
+            line = b"".join(split_record(line, record["eventMetadata"], self._max_line_bytes))
+        # The rest of a line that could not be completed must not spoil this one.
+        self._write(b"\n" + line if self._torn else line)
+
+    def _write(self, text: bytes) -> None:
+        left = memoryview(text)
+        self._torn = True
         while left:
             try:
                 left = left[os.write(self._descriptor, left) :]
             except BlockingIOError:  # a full pipe, which somebody else has made non-blocking
-                if not select.select([], [self._descriptor], [], _FULL_PIPE_WAIT_S)[1]:
+                if not select.select([], [self._descriptor], [], self._full_pipe_wait_s)[1]:
                     raise
+        self._torn = False
 
 
 def _captured(part: Captured, mode: str) -> dict[str, str]:
     """The body as text, or in base64 if it is not text, as data capture does."""
     encoding = part.encoding
     try:
-        data = part.body.decode("utf-8")
+        data = part.body.decode("utf-8") if encoding != "BASE64" else ""
     except UnicodeDecodeError:
-        data, encoding = base64.b64encode(part.body).decode("ascii"), "BASE64"
+        encoding = "BASE64"
+    if encoding == "BASE64":
+        data = base64.b64encode(part.body).decode("ascii")
     return {
         "observedContentType": part.content_type,
         "mode": mode,

@@ -150,6 +150,7 @@ def collect(watched: Watched, span: Span, clients: Mapping[str, Any], output: Pa
         foreign_records=found.foreign,
         invocations=invocations,
         completeness_ratio=completeness(found, invocations),
+        unobserved_columns=tuple(sorted(rows.unobserved)),
     )
     write_window(rows, signature, output / "window.parquet")
     write_broken(found.broken, output / "broken.jsonl")

@@ -23,7 +23,7 @@ from seatrial.contracts import (
 from seatrial.monitoring.columns import categorical_names, model_columns, read_columns
 from seatrial.monitoring.drift import decide, limits
 from seatrial.monitoring.report import draw, even_sample, write_note, write_report
-from seatrial.monitoring.summary import summarise
+from seatrial.monitoring.summary import summarise, without_columns
 from seatrial.steps.entry import run
 
 
@@ -32,7 +32,8 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
     window = read_contract(Window, window_dir / "window.json")
     folder = window_dir / "baseline"
     baseline = read_contract(Baseline, folder / "baseline.json")
-    reference = read_contract(Summary, folder / "summary.json")
+    whole = read_contract(Summary, folder / "summary.json")
+    reference = without_columns(whole, window.unobserved_columns)
     signature = read_contract(ModelSignature, folder / "signature.json")
     columns = model_columns(signature)
     rows = read_columns(window_dir / "window.parquet", columns)

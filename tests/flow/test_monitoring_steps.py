@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -549,6 +550,29 @@ def test_evidentlys_report_is_a_page_of_its_own(place: Place, warm_week: Any, we
     assert page.lstrip().lower().startswith("<!doctype html>") or "<html" in page[:500]
     for name in COLUMNS:
         assert name in page
+
+
+def test_a_column_that_the_server_does_not_record_is_judged_by_no_step(
+    place: Place, warm_week: tuple[Monitoring, Any]
+) -> None:
+    assert "temp" in warm_week[0].drift.drifted_columns
+    folder = Path(place.folder("hidden/window"))
+    shutil.copytree(place.root / "warm/window", folder, dirs_exist_ok=True)
+    window = read_contract(Window, folder / "window.json")
+    write_contract(
+        window.model_copy(update={"unobserved_columns": ("temp",)}), folder / "window.json"
+    )
+    frame = pd.read_parquet(folder / "window.parquet").assign(temp=np.nan)
+    frame.to_parquet(folder / "window.parquet")
+    given = ["--window", str(folder), "--config", place.config_file]
+    for step in (check_quality, detect_drift):
+        assert step.main([*given, "--output", place.folder("hidden/verdict")]) == 0
+    verdict = Path(place.folder("hidden/verdict"))
+    drift = read_contract(DriftReport, verdict / "drift.json")
+    quality = read_contract(QualityReport, verdict / "quality.json")
+    assert {item.column for item in drift.columns} == {"carrier", "hour", "label", "score"}
+    assert all(item.column != "temp" for item in quality.failed)
+    assert quality.evaluated < warm_week[0].quality.evaluated
 
 
 def test_metrics_are_in_cloudwatch(endpoint: Any, warm_week: Any) -> None:

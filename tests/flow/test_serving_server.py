@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import io
 import json
 import os
 import signal
@@ -132,14 +134,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(folder: Path, scratch: Path, **environment: str) -> Iterator[Server]:
+def started(
+    folder: Path, scratch: Path, *, stdout_to: int | None = None, **environment: str
+) -> Iterator[Server]:
     """A server process, not waited for; killed at the end if it still runs."""
     port = int(environment.pop("port", 0)) or free_port()
     stdout, stderr = scratch / "stdout", scratch / "stderr"
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "seatrial.serving"],
-            stdout=out,
+            stdout=out if stdout_to is None else stdout_to,
             stderr=err,
             env={
                 **os.environ,
@@ -158,9 +162,11 @@ def started(folder: Path, scratch: Path, **environment: str) -> Iterator[Server]
 
 
 @contextmanager
-def ready(folder: Path, scratch: Path, **environment: str) -> Iterator[Server]:
+def ready(
+    folder: Path, scratch: Path, *, stdout_to: int | None = None, **environment: str
+) -> Iterator[Server]:
     """A server process whose /ping answers 200."""
-    with started(folder, scratch, **environment) as server:
+    with started(folder, scratch, stdout_to=stdout_to, **environment) as server:
         deadline = time.monotonic() + START_S
         while True:
             assert server.process.poll() is None, server.stderr.read_text()
@@ -318,3 +324,87 @@ def test_a_prediction_that_cannot_be_recorded_is_a_500(trained: Trained, tmp_pat
     finally:
         process.kill()
         process.wait(10)
+
+
+def test_a_record_longer_than_a_line_may_be_comes_in_parts(
+    trained: Trained, tmp_path: Path
+) -> None:
+    body = trained.frame.to_csv(index=False, header=False).encode() * 200
+    with ready(trained.folder, tmp_path, SEATRIAL_MAX_RECORD_BYTES="16384") as server:
+        status, headers, answer = server.post(body)
+        assert status == 200
+        lines = server.stdout.read_bytes().splitlines(keepends=True)
+    event_id = headers["x-amzn-sagemaker-custom-attributes"].removeprefix("seatrial-event-id=")
+    assert len(lines) > 100
+    assert all(len(line) <= 16384 and event_id.encode() in line for line in lines)
+    parts = [json.loads(line) for line in lines]
+    pieces = [base64.b64decode(part["captureData"]["record"]) for part in parts]
+    record = json.loads(b"".join(pieces))
+    assert record["captureData"]["endpointInput"]["data"].encode() == body
+    assert record["captureData"]["endpointOutput"]["data"].encode() == answer
+
+
+def test_arrays_and_json_lines_are_answered_alike(trained: Trained, tmp_path: Path) -> None:
+    frame = trained.frame
+    widths = {name: f"U{frame[name].str.len().max()}" for name in TEXTS}
+    saved = io.BytesIO()
+    np.save(saved, frame.to_records(index=False, column_dtypes=widths), allow_pickle=False)
+    lines = frame.to_json(orient="records", lines=True).encode()
+    with ready(trained.folder, tmp_path) as server:
+        status, headers, answer = server.post(saved.getvalue(), "application/x-npy")
+        assert (status, headers["content-type"]) == (200, "application/x-npy")
+        scores = np.load(io.BytesIO(answer))["score"]
+        np.testing.assert_allclose(scores, trained.scores, atol=1e-6)
+        status, headers, answer = server.post(lines, "application/jsonlines")
+        assert (status, headers["content-type"]) == (200, "application/jsonlines")
+        rows = [json.loads(line) for line in answer.splitlines()]
+        np.testing.assert_allclose([row["score"] for row in rows], scores)
+        assert server.post(lines, "application/jsonlines", {"Accept": "text/csv"})[2].count(
+            b"\n"
+        ) == len(rows)
+        encodings = [
+            record["captureData"]["endpointInput"]["encoding"] for record in server.records()
+        ]
+        assert encodings == ["BASE64", "JSON", "JSON"]
+
+
+def test_the_environment_says_what_is_recorded(trained: Trained, tmp_path: Path) -> None:
+    environment = {
+        "SEATRIAL_RECORD": "request",
+        "SEATRIAL_RECORD_DROP": "origin",
+        "SEATRIAL_RECORD_HASH": "carrier",
+        "SEATRIAL_RECORD_HASH_KEY": "0123456789abcdef",
+    }
+    with ready(trained.folder, tmp_path, **environment) as server:
+        assert server.post(b"UA,JFK,17,39.5\n")[:1] == (200,)
+        [record] = server.records()
+    assert list(record["captureData"]) == ["endpointInput"]
+    header, row = record["captureData"]["endpointInput"]["data"].splitlines()
+    assert header == "carrier,hour,temp"
+    assert row.split(",")[1:] == ["17", "39.5"] or row.split(",")[1:] == ["17.0", "39.5"]
+    assert (record["seatrial"]["dropped"], record["seatrial"]["hashed"]) == (
+        ["origin"],
+        ["carrier"],
+    )
+    assert "UA" not in json.dumps(record)
+
+
+def test_a_hidden_column_that_is_none_is_one_line_and_exit_2(
+    trained: Trained, tmp_path: Path
+) -> None:
+    with started(trained.folder, tmp_path, SEATRIAL_RECORD_DROP="orgin") as server:
+        assert "orgin" in failed(server)
+
+
+def test_a_prediction_that_cannot_be_recorded_is_served_where_that_is_wanted(
+    trained: Trained, tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with ready(
+        trained.folder, tmp_path, stdout_to=writer, SEATRIAL_RECORD_FAILURE="serve"
+    ) as server:
+        os.close(writer)
+        assert server.post(b"UA,JFK,17,39.5\n")[0] == 200
+        assert server.post(b"UA,JFK,17,39.5\n")[0] == 200
+        assert "2 so far" in server.stderr.read_text()

@@ -12,7 +12,7 @@ from seatrial.errors import InputError
 from seatrial.monitoring.bounds import chance_bounds
 from seatrial.monitoring.distances import Signal
 from seatrial.monitoring.drift import Judged, Limit, bound_length, decide, limits
-from seatrial.monitoring.summary import summarise, summarise_reference
+from seatrial.monitoring.summary import summarise, summarise_reference, without_columns
 
 ROWS, MIN_ROWS, WEEK_H = 5_000, 200, 168.0
 
@@ -150,6 +150,27 @@ def test_values_that_go_missing_are_drift() -> None:
     assert report.drifted_columns == ("gusts",)
     assert report.columns[0].metric == "missing_ratio"
     assert report.columns[0].window_missing_ratio == pytest.approx(0.65, abs=0.03)
+
+
+def test_a_column_that_is_not_recorded_is_not_judged() -> None:
+    moved = columns(1)
+    moved["temp"] = np.full(ROWS, np.nan)
+    moved["carrier"][:2_000] = "WN"
+    reference = without_columns(REFERENCE, ("temp",))
+    report = decide(
+        baseline(), reference, summarise(moved, like=reference), window_h=WEEK_H, min_rows=MIN_ROWS
+    )
+    assert {item.column for item in report.columns} == {"gusts", "carrier"}
+    assert report.drifted_columns == ("carrier",)
+
+
+def test_a_window_without_any_column_is_not_judged() -> None:
+    nothing = without_columns(REFERENCE, REFERENCE.columns)
+    report = decide(
+        baseline(), nothing, summarise(columns(1), like=nothing), window_h=WEEK_H, min_rows=1
+    )
+    assert report.status == "not enough data"
+    assert report.detail == "no column was recorded as it is"
 
 
 def test_new_categories_are_named_the_most_frequent_first() -> None:

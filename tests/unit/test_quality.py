@@ -218,6 +218,38 @@ def test_few_rows_are_not_checked(tmp_path: Path, rows_there: int, evaluated: in
     assert report.success is (evaluated == 0)
 
 
+def test_what_the_server_does_not_record_is_not_judged(tmp_path: Path) -> None:
+    hidden = pd.DataFrame(rows(1)).assign(stops=np.nan)
+    folder = write_window(tmp_path, hidden)
+    assert not check_window(folder, min_rows=200).success
+    report = check_window(folder, min_rows=200, unobserved=("stops",))
+    assert report.success
+    assert 0 < report.evaluated < 15
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"column": "secret"},
+        {"column_A": "open", "column_B": "secret"},
+        {"column_list": ["open", "secret"]},
+    ],
+)
+def test_an_expectation_of_several_columns_is_left_out_with_any_of_them(
+    tmp_path: Path, kwargs: dict[str, Any]
+) -> None:
+    path = tmp_path / "suite.json"
+    kind = "expect_column_pair_values_to_be_equal"
+    if "column" in kwargs:
+        kind = "expect_column_to_exist"
+    if "column_list" in kwargs:
+        kind = "expect_compound_columns_to_be_unique"
+    suite = {"name": "x", "expectations": [{"type": kind, "kwargs": kwargs, "meta": {}}]}
+    path.write_text(json.dumps(suite))
+    assert len(read_suite(path).expectations) == 1
+    assert read_suite(path, without={"secret"}).expectations == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

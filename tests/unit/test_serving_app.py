@@ -15,6 +15,8 @@ from seatrial.serving.errors import PredictionError
 from seatrial.serving.invocation import MAX_BODY_BYTES
 from seatrial.serving.model import Model
 from seatrial.serving.record import Records
+from seatrial.serving.recorder import Recorder
+from seatrial.serving.recording import Recording
 from seatrial.serving.settings import Identity
 from seatrial.serving.signature import Column, Output, Signature
 
@@ -103,8 +105,7 @@ def call() -> Caller:
     kept = Kept()
     app = Application(
         cast(Model, Doubler()),
-        cast(Records, kept),
-        Identity("e", "v", "1"),
+        Recorder(cast(Records, kept), Identity("e", "v", "1"), Recording()),
         accept_time=True,
     )
     return Caller(kept, app)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 from seatrial.serving.codec import (
     CSV,
     JSON,
+    JSON_LINES,
+    NPY,
     answer_type,
     decode,
     decode_answer,
@@ -87,6 +91,12 @@ BODIES = {
     "instances-objects": (JSON, json.dumps({"instances": ROWS})),
     "instances-arrays": (JSON, json.dumps({"instances": [list(row.values()) for row in ROWS]})),
     "inputs": (JSON, json.dumps({"inputs": {k: [row[k] for row in ROWS] for k in ROWS[0]}})),
+    "lines-objects": (JSON_LINES, "\n".join(json.dumps(row) for row in ROWS)),
+    "lines-without-the-null": (
+        "application/jsonlines; charset=utf-8",
+        '{"temp":39.5,"hour":17,"carrier":"UA","snow":true}\r\n\n{"carrier":"B,6","hour":5}\n',
+    ),
+    "lines-arrays": (JSON_LINES, '["UA",17,39.5,true]\n["B,6",5.0,null,null]\n'),
 }
 
 
@@ -213,6 +223,21 @@ REFUSED: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         {},
         "columns",
     ),
+    "line-not-json": (
+        JSON_LINES,
+        b'["UA",1,2,true]\n\n["UA",1,',
+        {"row": 1},
+        "a line is not JSON",
+    ),
+    "line-narrow": (JSON_LINES, b'["UA",1,2,true]\n["UA"]', {"row": 1}, "not of its form"),
+    "lines-mixed": (JSON_LINES, b'["UA",1,2,true]\n{"hour":1}', {"row": 1}, "not of its form"),
+    "line-type": (
+        JSON_LINES,
+        b'{"carrier":"UA","hour":1}\n{"carrier":"UA","hour":"1"}',
+        {"row": 1, "column": "hour"},
+        "long",
+    ),
+    "no-lines": (JSON_LINES, b"\n \n", {}, "the body is empty"),
     "no-object": (JSON, b"[1, 2]", {}, "not a JSON scoring request"),
     "two-forms": (JSON, b'{"instances": [], "inputs": {}}', {}, "not a JSON scoring request"),
     "other-form": (JSON, b'{"data": []}', {}, "not a JSON scoring request"),
@@ -272,6 +297,8 @@ def test_an_unknown_content_type_is_a_415(content_type: str) -> None:
         ("*/*", CSV),
         ("text/*", CSV),
         ("application/json", JSON),
+        ("application/jsonlines", JSON_LINES),
+        ("application/x-npy; q=1", NPY),
         ("image/png, application/json;q=0.5", JSON),
     ],
 )
@@ -292,7 +319,7 @@ def test_a_header_can_be_ruled_out() -> None:
     assert decode(b"text\n", "text/csv; header=absent", signature)["text"].tolist() == ["text"]
 
 
-@pytest.mark.parametrize("name", [CSV, JSON])
+@pytest.mark.parametrize("name", [CSV, JSON, JSON_LINES, NPY])
 def test_an_answer_can_be_read_again(name: str) -> None:
     answer = {"label": np.array([0, 1]), "score": np.array([0.1, np.nan])}
     body = encode(answer, name)
@@ -314,3 +341,142 @@ def test_answers_are_written_as_documented() -> None:
             {"label": 'b"c', "late": False, "score": None},
         ]
     }
+
+
+NUMBERS = Signature(
+    model_file="",
+    inputs=(
+        column("hour", "long", required=True),
+        column("temp", "double"),
+        column("wet", "boolean"),
+    ),
+    outputs=(),
+    input_example=(),
+)
+
+
+def saved(array: Any, **options: Any) -> bytes:
+    output = io.BytesIO()
+    np.save(output, array, **options)
+    return output.getvalue()
+
+
+FIELDS = [("wet", "?"), ("carrier", "U2"), ("hour", ">i4")]
+ARRAYS: dict[str, Any] = {
+    "float64": np.array([[17, 39.5, 1], [5, np.nan, np.nan]]),
+    "float32-fortran": np.array([[17, 39.5, 1], [5, np.nan, np.nan]], dtype=np.float32, order="F"),
+    "big-endian": np.array([[17, 39.5, 1], [5, np.nan, np.nan]], dtype=">f8"),
+    "long-double": np.array([[17, 39.5, 1], [5, np.nan, np.nan]], dtype=np.longdouble),
+    "text": np.array([["17", "39.5", "true"], ["5", "", ""]]),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_plain_array_is_a_table_in_the_signature_s_order(name: str) -> None:
+    columns = decode(saved(ARRAYS[name]), NPY, NUMBERS)
+    assert columns["hour"].dtype == np.int64
+    assert columns["hour"].tolist() == [17, 5]
+    np.testing.assert_array_equal(columns["temp"], [39.5, np.nan])
+    np.testing.assert_array_equal(columns["wet"], [1.0, np.nan])
+
+
+def test_a_structured_array_names_its_columns_in_any_order() -> None:
+    array = np.array([(True, "UA", 17), (False, "", 5)], dtype=FIELDS)
+    signature = Signature("", (column("carrier", "string"), *NUMBERS.inputs), (), ())
+    columns = decode(saved(array), NPY, signature)
+    assert list(columns) == ["carrier", "hour", "temp", "wet"]
+    assert columns["carrier"].tolist() == ["UA", None]
+    assert columns["hour"].tolist() == [17, 5]
+    assert columns["wet"].tolist() == [True, False]
+    assert is_missing(columns["temp"]).all()
+
+
+def test_names_beyond_latin_1_and_whole_numbers_of_64_bits_are_read() -> None:
+    array = np.array([(2**63 - 1,)], dtype=[("温度", "<i8")])
+    with pytest.warns(UserWarning, match="format 3.0"):
+        body = saved(array)
+    signature = Signature("", (column("温度", "long"),), (), ())
+    assert decode(body, NPY, signature)["温度"].tolist() == [2**63 - 1]
+
+
+def test_one_column_may_come_without_a_second_dimension() -> None:
+    signature = Signature("", (column("x", "double"),), (), ())
+    assert decode(saved(np.array([1.0, 2.0])), NPY, signature)["x"].tolist() == [1.0, 2.0]
+
+
+def npy_header(descr: Any, shape: Sequence[int]) -> bytes:
+    header = repr({"descr": descr, "fortran_order": False, "shape": tuple(shape)}).encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+GOOD = saved(np.array([[17, 39.5, 1.0]]))
+WRONG_NPY: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "not npy"),
+    "csv": (b"17,39.5,1", "not npy"),
+    "magic-only": (b"\x93NUMPY", "not npy"),
+    "other-version": (GOOD.replace(b"NUMPY\x01", b"NUMPY\x09"), "not npy"),
+    "cut": (GOOD[:-1], "not npy"),
+    "too-much": (GOOD + b"\0", "not npy"),
+    "cut-header": (GOOD[:40], "not npy"),
+    "huge": (npy_header("<f8", (2**50, 3)), "not npy"),
+    "surrogate-name": (npy_header([("\ud800", "<f8")], (1,)) + bytes(8), "not npy"),
+    "deep": (npy_header("<f8", (1, 3)).replace(b"(1, 3)", b"(" * 2), "not npy"),
+    "pickle": (saved(np.array([[1, 2, None]], dtype=object), allow_pickle=True), "not a table"),
+    "complex": (saved(np.array([[1j, 2, 3]])), "not a table"),
+    "times": (saved(np.array([["2013-02-18"] * 3], dtype="M8[D]")), "not a table"),
+    "no-bytes": (npy_header("<U0", (10**9, 3)), "not a table"),
+    "nested": (npy_header([("hour", "<f8", (2,))], (1,)), "not a table"),
+    "no-dimension": (saved(np.array(1.0)), "not a table"),
+    "three-dimensions": (saved(np.zeros((1, 1, 3))), "not a table"),
+    "one-row-flat": (saved(np.zeros(3)), "not a table"),
+    "wide": (saved(np.zeros((1, 4))), "not a table"),
+    "no-columns": (npy_header("<f8", (10**9, 0)), "not a table"),
+    "negative": (npy_header("<f8", (-1, 3)), "not a table"),
+    "no-rows": (saved(np.zeros((0, 3))), "no rows"),
+    "unknown-field": (saved(np.zeros(1, dtype=[("rain", "f8")])), "does not have"),
+    "required-field": (saved(np.zeros(1, dtype=[("temp", "f8")])), "is missing"),
+    "fraction": (saved(np.array([[1.5, 0, 0]])), "type, long"),
+    "infinite": (saved(np.array([[1, np.inf, 0]])), "type, double"),
+    "two-for-boolean": (saved(np.array([[1, 0, 2]])), "type, boolean"),
+    "required-nan": (saved(np.array([[np.nan, 0, 0]])), "is missing"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_NPY)
+def test_an_array_that_is_no_table_is_refused(name: str) -> None:
+    body, what = WRONG_NPY[name]
+    with pytest.raises(RequestError, match=what) as caught:
+        decode(body, NPY, NUMBERS)
+    assert caught.value.status == 400
+    assert caught.value.do
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800, 0xDFFF])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_numbers_that_are_no_characters_are_refused(code: int, order: str) -> None:
+    codes = np.array([[65, 66], [67, code]], dtype=f"{order}u4")
+    body = npy_header([("text", f"{order}U2")], (2,)) + codes.tobytes()
+    signature = Signature("", (column("text", "string"),), (), ())
+    with pytest.raises(RequestError, match="no character") as caught:
+        decode(body, NPY, signature)
+    assert (caught.value.row, caught.value.column) == (1, "text")
+
+
+def test_an_array_answer_has_a_field_for_each_column() -> None:
+    answer = {
+        "label": np.array(["late", None], dtype=object),
+        "note": np.array([None, None], dtype=object),
+        "count": np.array([2**63 - 1, 1]),
+        "score": np.array([0.13, np.nan]),
+    }
+    array = np.load(io.BytesIO(encode(answer, NPY)), allow_pickle=False)
+    assert array.dtype.names == ("label", "note", "count", "score")
+    assert array["label"].tolist() == ["late", ""]
+    assert array["note"].tolist() == ["", ""]
+    assert array["count"].tolist() == [2**63 - 1, 1]
+    np.testing.assert_array_equal(array["score"], answer["score"])
+
+
+def test_an_answer_in_json_lines_is_an_object_a_row() -> None:
+    answer = {"label": np.array([0, 1]), "score": np.array([0.5, np.nan])}
+    assert encode(answer, JSON_LINES) == b'{"label":0,"score":0.5}\n{"label":1,"score":null}\n'

@@ -109,6 +109,12 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
         read_caller({ATTRIBUTES: f"seatrial-time={text}"}, accept_time=True)
 
 
+def test_what_is_no_text_by_its_type_is_kept_in_base64_even_if_it_could_be_text() -> None:
+    captured = record(asked=Captured("application/x-npy", "BASE64", b"abc"))["captureData"]
+    assert captured["endpointInput"]["data"] == "YWJj"
+    assert captured["endpointInput"]["encoding"] == "BASE64"
+
+
 def test_a_record_larger_than_a_pipe_arrives_whole() -> None:
     reader, writer = os.pipe()
     lines: list[bytes] = []
@@ -120,7 +126,7 @@ def test_a_record_larger_than_a_pipe_arrives_whole() -> None:
     thread = threading.Thread(target=read)
     thread.start()
     os.set_blocking(writer, False)  # as a supervisor may have left it: writes are then partial
-    records = Records(writer)
+    records = Records(writer, max_line_bytes=2_000_000)
     for number in range(3):
         records.write({"number": number, "data": "x" * 1_000_000})
     os.close(writer)
@@ -137,11 +143,36 @@ def test_a_reader_that_is_gone_is_an_error() -> None:
     os.close(writer)
 
 
+def test_a_line_that_was_torn_does_not_spoil_the_next() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    records = Records(writer, full_pipe_wait_s=0.01, max_line_bytes=2_000_000)
+    with pytest.raises(BlockingIOError):
+        records.write({"data": "x" * 1_000_000})
+    torn = os.read(reader, 1_000_000)
+    records.write({"data": "next"})
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        assert (torn + file.read()).splitlines()[1:] == [b'{"data":"next"}']
+
+
 def test_settings_have_defaults_for_a_container() -> None:
     settings = read_settings({})
     assert str(settings.model_dir) == "/opt/ml/model"
     assert (settings.host, settings.port, settings.threads) == ("0.0.0.0", 8080, None)  # noqa: S104
     assert settings.accept_time is False
+    assert settings.max_record_bytes == 200_000
+
+
+@pytest.mark.parametrize("size", ["1024", "16384", "1000000"])
+def test_a_line_s_length_in_range_is_taken(size: str) -> None:
+    assert read_settings({"SEATRIAL_MAX_RECORD_BYTES": size}).max_record_bytes == int(size)
+
+
+@pytest.mark.parametrize("size", ["1023", "1000001", "0", "16 KiB"])
+def test_a_line_s_length_out_of_range_is_refused(size: str) -> None:
+    with pytest.raises(StartError, match="from 1024 to 1000000"):
+        read_settings({"SEATRIAL_MAX_RECORD_BYTES": size})
 
 
 @pytest.mark.parametrize("port", ["1", "65535"])

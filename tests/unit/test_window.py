@@ -19,7 +19,7 @@ from seatrial.contracts import InputColumn, ModelSignature, OutputColumn
 from seatrial.errors import InputError
 from seatrial.monitoring.arrivals import arrived_keys, read_lines
 from seatrial.monitoring.columns import columns_of, model_columns, times_of
-from seatrial.monitoring.records import BrokenRecordError, read_record, split_documents
+from seatrial.monitoring.records import BrokenRecordError, read_line, split_documents
 from seatrial.monitoring.window import (
     Sorted,
     Span,
@@ -100,7 +100,7 @@ def sort(*lines: bytes) -> Sorted:
 
 
 def test_a_record_is_read() -> None:
-    record = read_record(line(time="2013-02-18T11:00:00+01:00"))
+    record = read_line(line(time="2013-02-18T11:00:00+01:00"))
     assert record.event_id == "e1"
     assert record.inference_id is None
     assert record.time == datetime(2013, 2, 18, 10, tzinfo=UTC)
@@ -110,14 +110,14 @@ def test_a_record_is_read() -> None:
 
 
 def test_a_time_without_a_zone_is_in_utc() -> None:
-    assert read_record(line(time="2013-02-18T10:00:00")).time.tzinfo is UTC
+    assert read_line(line(time="2013-02-18T10:00:00")).time.tzinfo is UTC
 
 
 def test_a_body_that_is_not_text_is_in_base64() -> None:
     made = document()
     captured = made["captureData"]["endpointInput"]
     captured["data"], captured["encoding"] = base64.b64encode(b"\xff\x00").decode(), "BASE64"
-    assert read_record(json.dumps(made).encode()).request.data == b"\xff\x00"
+    assert read_line(json.dumps(made).encode()).request.data == b"\xff\x00"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_body_that_is_not_text_is_in_base64() -> None:
 )
 def test_a_line_that_is_no_record_is_put_aside(broken: bytes) -> None:
     with pytest.raises(BrokenRecordError):
-        read_record(broken)
+        read_line(broken)
     found = sort(broken, line("e2"))
     assert [item.line for item in found.broken] == [broken]
     assert found.broken[0].reason

@@ -37,7 +37,7 @@ class Payload(Contract):
     """One line of `payloads.jsonl`: a request as a client will send it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9-]{1,63}$")
-    content_type: Literal["text/csv", "application/json"]
+    content_type: Literal["text/csv", "application/json", "application/jsonlines"]
     rows: PositiveInt
     body: str
 

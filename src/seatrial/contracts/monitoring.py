@@ -15,7 +15,10 @@ class Window(Contract):
     window.parquet has event_id, inference_id (null if the caller gave none), row (0-based within
     the request), inference_time (UTC), the model's input columns and its output columns.
     `invocations` is CloudWatch's count, None if it has none. Completeness is
-    (records + foreign + failed) / (invocations - synthetic): every call left a record.
+    (records + foreign + failed) / (invocations - synthetic): every call left a record. Where the
+    server records a sample, each record counts as many calls as it stands for.
+    `unobserved_columns` are those that the server was told not to record, or to record as hashes
+    only: null in window.parquet, the hashes as text in `hash:<column>`. Nothing judges them.
     """
 
     endpoint_name: str
@@ -33,6 +36,7 @@ class Window(Contract):
     foreign_records: NonNegativeInt
     invocations: NonNegativeInt | None
     completeness_ratio: NonNegativeFloat | None
+    unobserved_columns: tuple[str, ...] = ()
 
 
 class FailedExpectation(Part):
