@@ -54,6 +54,7 @@ DEV = [
     "pytest>=8,<10",
     "ruff>=0.14,<1",
     "boto3-stubs[s3,sagemaker]>=1.40,<2",
+    "hypothesis>=6.130,<7",
     "types-PyYAML",
 ]
 
