@@ -8,6 +8,16 @@ from seatrial.contracts.baseline import (
     NumericSummary,
     Summary,
 )
+from seatrial.contracts.cost import (
+    CostPolicy,
+    CostReport,
+    Crossover,
+    CurvePoint,
+    LeftOut,
+    PolicyCost,
+    TrafficSummary,
+    UsedPrice,
+)
 from seatrial.contracts.deployment import Action, Arming, Deployment, GoldenPrediction, SelfTest
 from seatrial.contracts.model import (
     ColumnType,
@@ -57,6 +67,10 @@ __all__ = [
     "ColumnType",
     "Contract",
     "Cost",
+    "CostPolicy",
+    "CostReport",
+    "Crossover",
+    "CurvePoint",
     "DataFile",
     "Deployment",
     "DriftBound",
@@ -65,6 +79,7 @@ __all__ = [
     "GoldenPrediction",
     "InputColumn",
     "LabelScores",
+    "LeftOut",
     "MetricScore",
     "ModelInputs",
     "ModelSignature",
@@ -75,6 +90,7 @@ __all__ = [
     "Part",
     "Payload",
     "PayloadProfile",
+    "PolicyCost",
     "Profile",
     "QualityReport",
     "Reaction",
@@ -85,6 +101,8 @@ __all__ = [
     "Status",
     "Summary",
     "Task",
+    "TrafficSummary",
+    "UsedPrice",
     "Verdict",
     "Window",
     "first_problem",
