@@ -35,9 +35,11 @@ class _System:
                 yield Group(self.root / controller / own, 1)
                 yield Group(self.root / controller, 1)  # a container sees its own group there
             elif not controllers:
-                # Version 2 gives a group's children no controllers while it has processes itself.
-                yield Group(self.root / own, 2)
-                yield Group((self.root / own).parent, 2)
+                # Version 2 gives a group's children no controllers while it has processes itself,
+                # but for the root's.
+                beside = (self.root / own).parent if own else self.root
+                for folder in dict.fromkeys((self.root / own, beside, self.root)):
+                    yield Group(folder, 2)
 
 
 def cgroup_record(work_dir: Path) -> Path:
@@ -68,11 +70,15 @@ def cpu_text(cgroups: Cgroups, *, wanted: bool) -> str:
 
 
 def find_cgroups(
-    record: Path, *, membership: str | None = None, root: Path = Path("/sys/fs/cgroup")
+    record: Path,
+    *,
+    cpu: bool = True,
+    membership: str | None = None,
+    root: Path = Path("/sys/fs/cgroup"),
 ) -> Cgroups:
     """Where sandboxes' groups can be made here; the folders made are listed in the file `record`.
 
-    `remove_recorded` removes them, and all that is in them.
+    `remove_recorded` removes them, and all that is in them. Without `cpu` only memory is to be had.
     """
     if membership is None:
         try:
@@ -80,15 +86,14 @@ def find_cgroups(
         except OSError:  # not Linux
             membership = ""
     system, name = _System(membership, root), f"seatrial-cloud-{uuid.uuid4().hex[:12]}"
-    found = {
-        controller: _first_usable(system.parents(controller), controller, name, record)
-        for controller in ("memory", "cpu")
-    }
-    memory, cpu = found["memory"], found["cpu"]
+    found = _first_usable(system.parents("memory"), "memory", name, record)
+    cpu_place = _first_usable(system.parents("cpu"), "cpu", name, record) if cpu else None
     # A process is in one group of version 2 only: two places there cannot both hold it.
-    if memory and cpu and memory.version == cpu.version == 2 and memory != cpu:
-        cpu = None
-    return Cgroups(memory, cpu)
+    if found and cpu_place and found.version == cpu_place.version == 2 and found != cpu_place:
+        parent = Group(cpu_place.folder.parent, 2)
+        both = _first_usable(iter([parent]), "memory", name, record)
+        found, cpu_place = both or found, cpu_place if both else None
+    return Cgroups(found, cpu_place)
 
 
 def remove_recorded(record: Path) -> None:
@@ -115,12 +120,23 @@ def _first_usable(
         with contextlib.suppress(OSError, subprocess.SubprocessError):  # read-only, not ours, …
             group = parent.child(name)
             if parent.version == 2:
-                (group.folder / "cgroup.subtree_control").write_text(f"+{controller}")
+                _give_children(parent.folder, controller)
+                _give_children(group.folder, controller)
             _try_out(group, controller)
             return group
         if not shared:
             _remove_tree(folder)
     return None
+
+
+def _give_children(folder: Path, controller: str) -> None:
+    """Let that controller reach the children of a group of version 2; OSError if it cannot."""
+    switches = folder / "cgroup.subtree_control"
+    try:
+        switches.write_text(f"+{controller}")
+    except OSError:  # not ours to write; it may be so already
+        if controller not in switches.read_text().split():
+            raise
 
 
 def _try_out(group: Group, controller: str) -> None:

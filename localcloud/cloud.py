@@ -24,7 +24,7 @@ from seatrial.localcloud.metrics import Invocation, Metrics
 from seatrial.localcloud.models import Models
 from seatrial.localcloud.moto_bridge import Moto
 from seatrial.localcloud.pipelines import Pipelines
-from seatrial.localcloud.quotas import Quotas, new_account
+from seatrial.localcloud.quotas import AccountQuotas, Quotas, new_account
 from seatrial.localcloud.registry import Registry
 from seatrial.localcloud.service_quotas import ServiceQuotas
 from seatrial.localcloud.subscriptions import check_subscription
@@ -50,7 +50,8 @@ class Cloud:
     def __init__(self, place: Place, images: ImageMap, options: CloudOptions) -> None:
         limits, now = load_limits(), time.time
         self._place, self._options = place, options
-        self._cgroups = find_cgroups(cgroup_record(Path(place.work_dir)))
+        self._quotas = AccountQuotas(options.quotas)
+        self._cgroups = find_cgroups(cgroup_record(Path(place.work_dir)), cpu=options.cpu_share)
         self._moto = Moto(place.region)
         self._delivery = Delivery(
             self._moto.delivery_target,
@@ -73,7 +74,7 @@ class Cloud:
             cpu_share=options.cpu_share,
         )
         tags = Tags()
-        models = Models(place, images, tags)
+        models = Models(place, images, tags, self._moto.object_exists)
         configs = EndpointConfigs(place, models, tags, limits)
         loop = asyncio.get_running_loop()
         self._pipelines = Pipelines(place, images)
@@ -81,9 +82,9 @@ class Cloud:
         registry = Registry(place, pipeline_calls["SageMaker.StartPipelineExecution"])
         events = EndpointEvents(place, registry.bus.publish, loop)
         self._endpoints = Endpoints(
-            place, models, configs, tags, options.quotas, self._hosting, loop, events.emit
+            place, models, configs, tags, self._quotas, self._hosting, loop, events.emit
         )
-        quotas = ServiceQuotas(place, options.quotas, new_account(limits))
+        quotas = ServiceQuotas(place, self._quotas, new_account(limits))
         parts: list[dict[str, Handler]] = [
             part.handlers() for part in (models, configs, self._endpoints, tags, registry, quotas)
         ]
@@ -105,7 +106,7 @@ class Cloud:
         return {
             "endpoint_url": self._place.endpoint_url,
             "region": self._place.region,
-            "quotas": vars(self._options.quotas),
+            "quotas": vars(self._quotas.current),
             "memory_cap": memory_text(self._cgroups),
             "cpu_share": cpu_text(self._cgroups, wanted=self._options.cpu_share),
             "idle_s": self._options.idle_s,

@@ -8,10 +8,11 @@ from typing import Any
 
 from seatrial.limits import Limits
 from seatrial.localcloud.api import Handler, Place
+from seatrial.localcloud.api_model import checked
 from seatrial.localcloud.endpoint_rules import check_endpoint_config, check_model
 from seatrial.localcloud.models import Models
-from seatrial.localcloud.shelf import Shelf, check_name
-from seatrial.localcloud.tags import Tags, check_tag_count
+from seatrial.localcloud.shelf import Shelf
+from seatrial.localcloud.tags import Tags
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,19 @@ class EndpointConfigs:
 
     def handlers(self) -> dict[str, Handler]:
         """The calls that this answers."""
-        return {
-            "SageMaker.CreateEndpointConfig": self._create,
-            "SageMaker.DescribeEndpointConfig": self._describe,
-            "SageMaker.ListEndpointConfigs": self._list,
-            "SageMaker.DeleteEndpointConfig": self._delete,
-        }
+        return checked(
+            {
+                "SageMaker.CreateEndpointConfig": self._create,
+                "SageMaker.DescribeEndpointConfig": self._describe,
+                "SageMaker.ListEndpointConfigs": self._list,
+                "SageMaker.DeleteEndpointConfig": self._delete,
+            }
+        )
 
     def _create(self, request: dict[str, Any]) -> dict[str, Any]:
-        check_name(request["EndpointConfigName"], "endpointConfigName")
         check_endpoint_config(request, self._limits)
         config = EndpointConfig(request, datetime.now(UTC))
-        check_name(config.variant["VariantName"], "productionVariants.1.member.variantName")
         check_model(self._models.shelf.get(config.variant["ModelName"]))
-        check_tag_count(len(request.get("Tags", [])))
         self.shelf.add(config)
         arn = self.shelf.arn(config.name)
         self._tags.put(arn, request.get("Tags", []))
@@ -83,7 +83,7 @@ class EndpointConfigs:
                 "EndpointConfigArn": self.shelf.arn(config.name),
                 "CreationTime": config.created_at,
             },
-            "EndpointConfigName",
+            {"Name": "EndpointConfigName"},
         )
 
     def _delete(self, request: dict[str, Any]) -> dict[str, Any]:

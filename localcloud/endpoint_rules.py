@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from seatrial.limits import Limits
-from seatrial.localcloud.api import validation_error
+from seatrial.localcloud.api import AwsError, validation_error
+from seatrial.localcloud.api_model import constraint_text, constraints_error
 from seatrial.localcloud.models import Model
-from seatrial.localcloud.shelf import constraint_error
 
 _NOT_SERVERLESS = {
     "DataCaptureConfig": "data capture",
@@ -19,6 +19,7 @@ _NOT_SERVERLESS = {
     "AsyncInferenceConfig": "asynchronous inference",
     "ExplainerConfig": "an explainer",
     "VpcConfig": "a VPC",
+    "CrossRegionTrafficConfig": "traffic across regions",
 }
 
 
@@ -54,6 +55,12 @@ def _check_variant(variant: dict[str, Any]) -> None:
     for field in ("InstanceType", "InitialInstanceCount", "AcceleratorType", "CoreDumpConfig"):
         if field in variant:
             raise validation_error(f"{field} together with ServerlessConfig; use one of them")
+    if "ManagedInstanceScaling" in variant:
+        # The service's text: hashicorp/terraform-provider-aws pull request 45926.
+        raise AwsError(
+            "ValidationException",
+            "ManagedInstanceScaling is only supported for inference component endpoints.",
+        )
 
 
 def check_serverless_config(config: dict[str, Any], limits: Limits) -> None:
@@ -61,7 +68,7 @@ def check_serverless_config(config: dict[str, Any], limits: Limits) -> None:
     memory, tiers = config["MemorySizeInMB"], limits.memory_tiers_mb.value
     if memory not in tiers:
         allowed = ", ".join(str(tier) for tier in tiers)
-        raise constraint_error(
+        raise _constraint_error(
             memory, "MemorySizeInMB", f"Member must satisfy enum value set: [{allowed}]"
         )
     highest = int(limits.max_concurrency.value)
@@ -78,11 +85,15 @@ def _check_range(value: int | None, field: str, highest: int) -> None:
     if value is None:
         return
     if value < 1:
-        raise constraint_error(value, field, "Member must have value greater than or equal to 1")
+        raise _constraint_error(value, field, "Member must have value greater than or equal to 1")
     if value > highest:
-        raise constraint_error(
+        raise _constraint_error(
             value, field, f"Member must have value less than or equal to {highest}"
         )
+
+
+def _constraint_error(value: object, field: str, constraint: str) -> AwsError:
+    return constraints_error([constraint_text(value, field, constraint)])
 
 
 def check_model(model: Model) -> None:

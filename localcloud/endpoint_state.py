@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from seatrial.localcloud.hosting import Deployment
+from seatrial.localcloud.listing import created_within
 
 
 @dataclass(frozen=True)
@@ -48,35 +49,60 @@ def summarise(endpoint: Endpoint, arn: str) -> dict[str, Any]:
     }
 
 
+def is_wanted(endpoint: Endpoint, request: dict[str, Any]) -> bool:
+    """Whether ListEndpoints asks for an endpoint of that status, changed at that time."""
+    changed_at, wanted = endpoint.modified_at.timestamp(), request.get("StatusEquals")
+    return wanted in (None, endpoint.status) and created_within(
+        changed_at, request, "LastModifiedTimeAfter", "LastModifiedTimeBefore"
+    )
+
+
 def describe(endpoint: Endpoint, arn: str) -> dict[str, Any]:
     """The endpoint as DescribeEndpoint shows it."""
+    serving, pending = endpoint.serving, endpoint.pending if endpoint.status != "Failed" else None
+    variant = _describe_variant(endpoint.latest, endpoint.modified_at)
+    if serving and pending:
+        variant["DesiredServerlessConfig"] = _serverless(pending)
     answer = {
         **summarise(endpoint, arn),
         "EndpointConfigName": endpoint.latest.config_name,
-        "ProductionVariants": [_describe_variant(endpoint.latest, endpoint.modified_at)],
+        "ProductionVariants": [variant],
     }
+    if pending and not (serving and serving.config_name == pending.config_name):
+        answer["PendingDeploymentSummary"] = _summarise_pending(pending, endpoint.modified_at)
     if endpoint.failure_reason:
         answer["FailureReason"] = endpoint.failure_reason
-    if endpoint.pending is not None and endpoint.status != "Failed":
-        answer["PendingDeploymentSummary"] = {
-            "EndpointConfigName": endpoint.pending.config_name,
-            "StartTime": endpoint.modified_at,
-        }
     return answer
 
 
 def _describe_variant(deployment: Deployment, since: datetime) -> dict[str, Any]:
-    serverless = {
-        "MemorySizeInMB": deployment.memory_mb,
-        "MaxConcurrency": deployment.max_concurrency,
-    }
-    if deployment.provisioned:
-        serverless["ProvisionedConcurrency"] = deployment.provisioned
     return {
         "VariantName": deployment.variant_name,
         "DeployedImages": [{"SpecifiedImage": deployment.image_uri, "ResolutionTime": since}],
         "CurrentWeight": 1.0,
         "DesiredWeight": 1.0,
         "CurrentInstanceCount": 0,
-        "CurrentServerlessConfig": serverless,
+        "CurrentServerlessConfig": _serverless(deployment),
+    }
+
+
+def _summarise_pending(pending: Deployment, since: datetime) -> dict[str, Any]:
+    variant = {
+        "VariantName": pending.variant_name,
+        "DeployedImages": [{"SpecifiedImage": pending.image_uri}],
+        "DesiredServerlessConfig": _serverless(pending),
+    }
+    return {
+        "EndpointConfigName": pending.config_name,
+        "ProductionVariants": [variant],
+        "StartTime": since,
+    }
+
+
+def _serverless(deployment: Deployment) -> dict[str, Any]:
+    provisioned = {"ProvisionedConcurrency": deployment.provisioned}
+    return {
+        "MemorySizeInMB": deployment.memory_mb,
+        "MaxConcurrency": deployment.max_concurrency,
+        **(provisioned if deployment.provisioned else {}),
     }

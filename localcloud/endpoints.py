@@ -15,15 +15,16 @@ from typing import Any
 
 from seatrial.limits import load_limits
 from seatrial.localcloud.api import AwsError, Handler, Place, validation_error
+from seatrial.localcloud.api_model import checked
 from seatrial.localcloud.deployments import deployment_of, with_capacity
 from seatrial.localcloud.endpoint_configs import EndpointConfigs
 from seatrial.localcloud.endpoint_rules import check_deployment_config
-from seatrial.localcloud.endpoint_state import Endpoint, describe, summarise
+from seatrial.localcloud.endpoint_state import Endpoint, describe, is_wanted, summarise
 from seatrial.localcloud.hosting import Deployment, DeploymentFailed, Hosting
 from seatrial.localcloud.models import Models
-from seatrial.localcloud.quotas import Quotas, Usage, check_quotas
-from seatrial.localcloud.shelf import Shelf, check_name
-from seatrial.localcloud.tags import Tags, check_tag_count
+from seatrial.localcloud.quotas import AccountQuotas, Usage, check_quotas
+from seatrial.localcloud.shelf import Shelf
+from seatrial.localcloud.tags import Tags
 
 _log = logging.getLogger(__name__)
 _IN_PROGRESS = ("Creating", "Updating", "Deleting")
@@ -38,7 +39,7 @@ class Endpoints:
         models: Models,
         configs: EndpointConfigs,
         tags: Tags,
-        quotas: Quotas,
+        quotas: AccountQuotas,
         hosting: Hosting,
         loop: asyncio.AbstractEventLoop,
         changed: Callable[[Endpoint], None] = lambda _: None,
@@ -50,20 +51,20 @@ class Endpoints:
 
     def handlers(self) -> dict[str, Handler]:
         """The calls that this answers."""
-        return {
-            "SageMaker.CreateEndpoint": self._create,
-            "SageMaker.DescribeEndpoint": self._describe,
-            "SageMaker.ListEndpoints": self._list,
-            "SageMaker.UpdateEndpoint": self._update,
-            "SageMaker.UpdateEndpointWeightsAndCapacities": self._update_capacity,
-            "SageMaker.DeleteEndpoint": self._delete,
-        }
+        return checked(
+            {
+                "SageMaker.CreateEndpoint": self._create,
+                "SageMaker.DescribeEndpoint": self._describe,
+                "SageMaker.ListEndpoints": self._list,
+                "SageMaker.UpdateEndpoint": self._update,
+                "SageMaker.UpdateEndpointWeightsAndCapacities": self._update_capacity,
+                "SageMaker.DeleteEndpoint": self._delete,
+            }
+        )
 
     def _create(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["EndpointName"]
-        check_name(name, "endpointName")
         check_deployment_config(request.get("DeploymentConfig"))
-        check_tag_count(len(request.get("Tags", [])))
         deployment = self._deployment(request["EndpointConfigName"])
         now = datetime.now(UTC)
         with self.shelf.lock:
@@ -122,13 +123,12 @@ class Endpoints:
         return describe(endpoint, self.shelf.arn(endpoint.name))
 
     def _list(self, request: dict[str, Any]) -> dict[str, Any]:
-        wanted = request.get("StatusEquals")
         return self.shelf.page(
             request,
             "Endpoints",
             self._summary,
-            "EndpointName",
-            keep=lambda item: wanted in (None, item.status),
+            {"Name": "EndpointName", "Status": "EndpointStatus"},
+            keep=lambda endpoint: is_wanted(endpoint, request),
         )
 
     def _summary(self, endpoint: Endpoint) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class Endpoints:
         others = [item for item in self.shelf.items() if item.name != name]
         current = self.shelf.find(name)
         check_quotas(
-            self._quotas,
+            self._quotas.current,
             Usage(sum(item.reserved_concurrency for item in others), len(others)),
             memory_mb=deployment.memory_mb,
             concurrency=deployment.max_concurrency,

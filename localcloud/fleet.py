@@ -145,6 +145,7 @@ class Fleet:
     async def _start(self) -> Sandbox:
         sandbox = await Sandbox.start(self.spec, self._write_lines)
         self._sandboxes.add(sandbox)
+        self._write_lines(sandbox.id, [])  # makes its log stream, which an error may name
         try:
             await sandbox.ready()
         except BaseException:

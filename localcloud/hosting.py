@@ -19,6 +19,7 @@ from seatrial.limits import Limits
 from seatrial.localcloud.api import AwsError, Place
 from seatrial.localcloud.cgroups import Cgroups
 from seatrial.localcloud.credentials import sandbox_environment
+from seatrial.localcloud.failure_reasons import bad_model_data, no_model_data, no_ping
 from seatrial.localcloud.fleet import Fleet
 from seatrial.localcloud.images import ImageMap
 from seatrial.localcloud.sandbox import SandboxError, SandboxSpec
@@ -88,7 +89,7 @@ class Hosting:
         except SandboxError as error:
             await fleet.close(let_finish_s=0)
             _log.info("endpoint %s: %s", endpoint_name, error)
-            raise DeploymentFailed(_ping_failure(deployment)) from error
+            raise DeploymentFailed(no_ping(deployment.variant_name)) from error
         except BaseException:
             await fleet.close(let_finish_s=0)
             raise
@@ -104,7 +105,7 @@ class Hosting:
                 max_concurrency=deployment.max_concurrency, provisioned=deployment.provisioned
             )
         except SandboxError as error:
-            raise DeploymentFailed(_ping_failure(deployment)) from error
+            raise DeploymentFailed(no_ping(deployment.variant_name)) from error
 
     async def remove(self, endpoint_name: str) -> None:
         """Stop serving that endpoint."""
@@ -174,21 +175,13 @@ class Hosting:
             archive.write_bytes(self._read_object(deployment.archive_uri))
             unpack(archive, folder, max_mb=self._limits.disk_mb.value)
             archive.unlink()
-        except (AwsError, InputError) as error:
-            raise DeploymentFailed(
-                f"localcloud: the model data at {deployment.archive_uri} of production variant "
-                f"{deployment.variant_name} cannot be used: {error}"
-            ) from error
+        except AwsError as error:
+            raise DeploymentFailed(no_model_data(deployment.archive_uri)) from error
+        except InputError as error:
+            reason = bad_model_data(deployment.archive_uri, deployment.variant_name, error)
+            raise DeploymentFailed(reason) from error
 
 
 def log_group(endpoint_name: str) -> str:
     """The log group that SageMaker writes an endpoint's lines to."""
     return f"/aws/sagemaker/Endpoints/{endpoint_name}"
-
-
-def _ping_failure(deployment: Deployment) -> str:
-    # The service's text: awslabs/llm-hosting-container issue 18 and others.
-    return (
-        f"The primary container for production variant {deployment.variant_name} did not pass the "
-        "ping health check. Please check CloudWatch logs for this endpoint."
-    )

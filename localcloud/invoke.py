@@ -16,6 +16,7 @@ from seatrial.localcloud.fleet import Fleet, Throttled
 from seatrial.localcloud.hosting import Hosting
 from seatrial.localcloud.http1 import Answer, AnswerTooLarge
 from seatrial.localcloud.invoke_errors import InvokeErrors
+from seatrial.localcloud.invoke_rules import check_headers
 from seatrial.localcloud.metrics import Invocation, ProvisionedUse
 from seatrial.localcloud.sandbox import OutOfMemory, Sandbox, SandboxError, TimedOut
 
@@ -52,6 +53,11 @@ class _Call:
     status: int = 500
     bytes_out: int = 0
 
+    @property
+    def log_stream(self) -> str:
+        """Where the sandbox that was asked prints; empty if there was none."""
+        return f"{self.fleet.variant_name}/{self.sandbox.id}" if self.sandbox else ""
+
 
 class Invoker:
     """Answers InvokeEndpoint; `record` is told of each request that was not throttled."""
@@ -85,7 +91,7 @@ class Invoker:
             ) from None
         except SandboxError as error:
             self._note(call)
-            raise self._sandbox_error(request, error) from error
+            raise self._sandbox_error(call, error) from error
         except AwsError:
             self._note(call)
             raise
@@ -104,6 +110,7 @@ class Invoker:
         variant = request.headers.get("x-amzn-sagemaker-target-variant", fleet.variant_name)
         if variant != fleet.variant_name:
             raise AwsError("ValidationError", f"localcloud: {name} has no variant {variant!r}")
+        check_headers(request.headers)
         if len(request.body) > self.max_body_bytes:
             raise AwsError("ValidationError", f"Request {request.id} has oversize body.")
         return fleet
@@ -111,7 +118,6 @@ class Invoker:
     async def _ask(self, call: _Call, sandbox: Sandbox) -> Answer:
         request, variant = call.request, call.fleet.variant_name
         errors = InvokeErrors(self._place, request.endpoint_name)
-        log_stream = f"{variant}/{sandbox.id}"
         call.sent_at = time.monotonic()
         try:
             answer = await sandbox.invoke(
@@ -121,21 +127,20 @@ class Invoker:
                 max_body_bytes=self.max_body_bytes,
             )
         except AnswerTooLarge as error:
-            raise errors.too_large(self.max_body_bytes, log_stream) from error
+            raise errors.too_large(self.max_body_bytes, call.log_stream) from error
         call.status, call.bytes_out = answer.status, len(answer.body)
         if answer.status >= 400:
-            raise errors.refused(answer, log_stream)
+            raise errors.refused(answer, call.log_stream)
         headers = _chosen(answer.headers, _TO_THE_CALLER)
         headers["x-amzn-invoked-production-variant"] = variant
         return Answer(200, headers, answer.body)
 
-    def _sandbox_error(self, request: Request, error: SandboxError) -> AwsError:
-        errors = InvokeErrors(self._place, request.endpoint_name)
+    def _sandbox_error(self, call: _Call, error: SandboxError) -> AwsError:
+        errors = InvokeErrors(self._place, call.request.endpoint_name)
         if isinstance(error, TimedOut):
-            return errors.timed_out()
-        if isinstance(error, OutOfMemory):
-            return errors.sandbox_failed(f"the sandbox had insufficient memory: {error}")
-        return errors.sandbox_failed(f"the sandbox died: {error}")
+            return errors.timed_out(call.log_stream)
+        what = "had insufficient memory" if isinstance(error, OutOfMemory) else "died"
+        return errors.sandbox_failed(f"the sandbox {what}: {error}", call.log_stream)
 
     def _note(self, call: _Call) -> None:
         now = time.monotonic()

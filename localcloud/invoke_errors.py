@@ -30,7 +30,7 @@ class InvokeErrors:
         message = f'Received {side} error ({answer.status}) from primary with message "{text}". '
         return self._error(message + self._see(), answer.status, text, log_stream)
 
-    def timed_out(self) -> ModelError:
+    def timed_out(self, log_stream: str) -> ModelError:
         """The model took longer than an invocation may."""
         text = (
             "Your invocation timed out while waiting for a response from container primary. Review "
@@ -38,7 +38,7 @@ class InvokeErrors:
             "try again."
         )
         message = f'Received server error (0) from primary with message "{text}". {self._see()}'
-        return self._error(message, 0, text)
+        return self._error(message, 0, text, log_stream)
 
     def too_large(self, max_body_bytes: int, log_stream: str) -> ModelError:
         """The model's answer is larger than the service lets through."""
@@ -48,11 +48,11 @@ class InvokeErrors:
         )
         return self._error(text, 200, text, log_stream)
 
-    def sandbox_failed(self, what: str) -> ModelError:
+    def sandbox_failed(self, what: str, log_stream: str) -> ModelError:
         """There is no sandbox any more to answer."""
-        return self._error(f"localcloud: {what}", 500, what)
+        return self._error(f"localcloud: {what}", 500, what, log_stream)
 
-    def _error(self, message: str, status: int, text: str, log_stream: str = "") -> ModelError:
+    def _error(self, message: str, status: int, text: str, log_stream: str) -> ModelError:
         arn = self._place.arn(f"log-group:{self._group}", service="logs")
         return ModelError(
             message,

@@ -1,6 +1,7 @@
 """CloudWatch metrics of serverless endpoints: AWS's names, namespaces, dimensions and units.
 
-Kept as distributions per second and put in bulk, so that a request costs next to nothing here.
+Kept as distributions per minute, which is how SageMaker publishes them, and put in bulk: a request
+costs next to nothing here, and memory grows with minutes, not with requests.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from seatrial.localcloud.percentiles import cell_value
 INVOCATION_NAMESPACE = "AWS/SageMaker"
 RESOURCE_NAMESPACE = "/aws/sagemaker/Endpoints"
 _US_PER_S = 1_000_000
+_MINUTE_S = 60
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class _Series:
     unit: str
     endpoint_name: str
     variant_name: str
-    second: int = field(default=0)
+    minute: int  # its first second since 1970
 
 
 PutMetrics = Callable[[str, list[dict[str, Any]]], None]
@@ -98,7 +100,7 @@ class Metrics:
 
     def record(self, invocation: Invocation) -> None:
         """Take one request into account."""
-        second = int(self._now())
+        minute = int(self._now() // _MINUTE_S) * _MINUTE_S
         with self._lock:
             for namespace, name, unit, value in _values(invocation):
                 series = _Series(
@@ -107,7 +109,7 @@ class Metrics:
                     unit,
                     invocation.endpoint_name,
                     invocation.variant_name,
-                    second,
+                    minute,
                 )
                 self._collected.setdefault(series, _Statistics()).add(value)
 
@@ -155,7 +157,7 @@ def _datum(series: _Series, statistics: _Statistics) -> dict[str, Any]:
     return {
         "MetricName": series.name,
         "Unit": series.unit,
-        "Timestamp": datetime.fromtimestamp(series.second, UTC),
+        "Timestamp": datetime.fromtimestamp(series.minute, UTC),
         "Dimensions": [
             {"Name": "EndpointName", "Value": series.endpoint_name},
             {"Name": "VariantName", "Value": series.variant_name},

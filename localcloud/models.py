@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from seatrial.localcloud.api import Handler, Place, validation_error
+from seatrial.localcloud.api import AwsError, Handler, Place, validation_error
+from seatrial.localcloud.api_model import checked
 from seatrial.localcloud.images import ImageMap
-from seatrial.localcloud.shelf import Shelf, check_name
-from seatrial.localcloud.tags import Tags, check_tag_count
+from seatrial.localcloud.shelf import Shelf
+from seatrial.localcloud.tags import Tags
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,29 @@ class Model:
 class Models:
     """The models of the account."""
 
-    def __init__(self, place: Place, images: ImageMap, tags: Tags) -> None:
+    def __init__(
+        self, place: Place, images: ImageMap, tags: Tags, object_exists: Callable[[str], bool]
+    ) -> None:
         self.shelf: Shelf[Model] = Shelf(place, kind="model", arn_type="model")
-        self._images, self._tags = images, tags
+        self._images, self._tags, self._object_exists = images, tags, object_exists
 
     def handlers(self) -> dict[str, Handler]:
         """The calls that this answers."""
-        return {
-            "SageMaker.CreateModel": self._create,
-            "SageMaker.DescribeModel": self._describe,
-            "SageMaker.ListModels": self._list,
-            "SageMaker.DeleteModel": self._delete,
-        }
+        return checked(
+            {
+                "SageMaker.CreateModel": self._create,
+                "SageMaker.DescribeModel": self._describe,
+                "SageMaker.ListModels": self._list,
+                "SageMaker.DeleteModel": self._delete,
+            }
+        )
 
     def _create(self, request: dict[str, Any]) -> dict[str, Any]:
-        check_name(request["ModelName"], "modelName")
         model = Model(request, datetime.now(UTC))
         if not model.containers or ("PrimaryContainer" in request and "Containers" in request):
             raise validation_error("a model has either PrimaryContainer or Containers")
         for container in model.containers:
             self._check_container(container)
-        check_tag_count(len(request.get("Tags", [])))
         self.shelf.add(model)
         arn = self.shelf.arn(model.name)
         self._tags.put(arn, request.get("Tags", []))
@@ -66,10 +70,15 @@ class Models:
             raise validation_error("a container without Image; ModelPackageName is not run here")
         self._images.find(container["Image"])
         archive = container.get("ModelDataUrl")
-        if archive and not (archive.startswith("s3://") and archive.endswith(".tar.gz")):
+        if not archive or container.get("Mode") == "MultiModel":  # then it is a folder
+            return
+        if not (archive.startswith("s3://") and archive.endswith(".tar.gz")):
             raise validation_error(
                 f"ModelDataUrl {archive!r}; it must be s3://…/….tar.gz, one archive"
             )
+        if not self._object_exists(archive):
+            # As aws/aws-step-functions-data-science-sdk-python issue 61 and others quote it.
+            raise AwsError("ValidationException", f"Could not find model data at {archive}.")
 
     def _describe(self, request: dict[str, Any]) -> dict[str, Any]:
         model = self.shelf.get(request["ModelName"])
@@ -90,7 +99,7 @@ class Models:
                 "ModelArn": self.shelf.arn(model.name),
                 "CreationTime": model.created_at,
             },
-            "ModelName",
+            {"Name": "ModelName"},
         )
 
     def _delete(self, request: dict[str, Any]) -> dict[str, Any]:

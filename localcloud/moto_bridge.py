@@ -28,7 +28,7 @@ from seatrial.aws import split_s3_uri
 from seatrial.localcloud.api import ACCOUNT, AwsError
 from seatrial.localcloud.filter_pattern import read_pattern
 from seatrial.localcloud.firehose import Batch, Target, read_target
-from seatrial.localcloud.moto_metrics import answer_percentiles, put_distributions
+from seatrial.localcloud.moto_metrics import Distributions, answer_reads
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,8 @@ class Moto:
         self._region = region
         self._application = DomainDispatcherApplication(create_backend_app)
         self._conditional = threading.Lock()
-        answer_percentiles()
+        self._distributions = Distributions()
+        answer_reads(self._distributions)
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """moto's answer to an AWS call."""
@@ -71,9 +72,12 @@ class Moto:
         return self._call(request)
 
     def _call(self, request: HttpRequest) -> HttpAnswer:
-        chunks, status, headers = run_wsgi_app(
-            self._application, _environment(request), buffered=True
-        )
+        try:
+            chunks, status, headers = run_wsgi_app(
+                self._application, _environment(request), buffered=True
+            )
+        except NotImplementedError as error:  # moto's word for a call that it does not know
+            raise AwsError("NotImplemented", f"localcloud: {error}", status=501) from error
         return HttpAnswer(int(status.split()[0]), tuple(headers.items()), b"".join(chunks))
 
     def read_object(self, uri: str) -> bytes:
@@ -87,6 +91,14 @@ class Moto:
             raise AwsError("NoSuchKey", f"localcloud: there is no object {uri}", status=404)
         content: bytes = found.value
         return content
+
+    def object_exists(self, uri: str) -> bool:
+        """Whether there is that S3 object."""
+        try:
+            self.read_object(uri)
+        except AwsError:
+            return False
+        return True
 
     def write_object(self, bucket: str, key: str, content: bytes) -> None:
         """Put an S3 object; AwsError if there is no such bucket."""
@@ -106,7 +118,7 @@ class Moto:
 
     def put_metrics(self, namespace: str, data: list[dict[str, Any]]) -> None:
         """Put CloudWatch metrics, given as in PutMetricData with UTC timestamps."""
-        put_distributions(self._backend("cloudwatch", self._region), namespace, data)
+        self._distributions.put(self._backend("cloudwatch", self._region), namespace, data)
 
     def delivery_target(self, stream_name: str) -> Target | None:
         """Where that Firehose stream delivers to; None if it is gone or does not go to S3."""

@@ -24,6 +24,13 @@ class Quotas:
     endpoints: int
 
 
+@dataclass
+class AccountQuotas:
+    """The quotas in force now; Service Quotas replaces them when an increase is asked for."""
+
+    current: Quotas
+
+
 @dataclass(frozen=True)
 class Usage:
     """What the account's serverless endpoints take, without the one that is to change."""
@@ -90,5 +97,5 @@ def _exceeded(name: str, quota: int, used: int, delta: int) -> AwsError:
         "ResourceLimitExceeded",
         f"localcloud: the account-level service limit '{name}' is {quota}, with current "
         f"utilization of {used} and a request delta of {delta}. Delete an endpoint, ask for less, "
-        "or start localcloud with --quota",
+        "or request an increase from Service Quotas",
     )

@@ -84,6 +84,7 @@ async def _serve(
             ws="none",
             lifespan="off",
             access_log=False,
+            server_header=False,
             log_config=None,
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_FINISH_REQUESTS_S,

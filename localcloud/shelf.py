@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from seatrial.localcloud.api import AwsError, Place
-from seatrial.localcloud.listing import page
-
-NAME_PATTERN = "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+from seatrial.localcloud.listing import created_within, page
 
 
 class Named(Protocol):
@@ -83,29 +80,24 @@ class Shelf(Generic[Item]):
         request: dict[str, Any],
         key: str,
         describe: Callable[[Item], dict[str, Any]],
-        name_field: str,
+        sort_fields: Mapping[str, str],
         keep: Callable[[Item], bool] = lambda _: True,
     ) -> dict[str, Any]:
-        """The answer to a List call: newest first unless asked otherwise, with NextToken."""
+        """The answer to a List call: newest first unless asked otherwise, with NextToken.
+
+        `sort_fields` are the fields of a summary by what SortBy calls them, CreationTime apart.
+        """
         text = request.get("NameContains", "")
         found = sorted(self.items(), key=lambda item: item.created_at)
-        summaries = [describe(item) for item in found if text in item.name and keep(item)]
-        by_name = request.get("SortBy") == "Name"
-        return page(summaries, request, key, sort_by=name_field if by_name else "CreationTime")
+        summaries = [
+            describe(item)
+            for item in found
+            if text in item.name and _created_within(item, request) and keep(item)
+        ]
+        sort_by = sort_fields.get(request.get("SortBy", ""), "CreationTime")
+        return page(summaries, request, key, sort_by=sort_by)
 
 
-def check_name(value: str, field: str) -> None:
-    """AwsError unless `value` is a name as SageMaker wants them, at most 63 characters."""
-    if not re.fullmatch(NAME_PATTERN, value):
-        raise constraint_error(
-            value, field, f"Member must satisfy regular expression pattern: {NAME_PATTERN}"
-        )
-
-
-def constraint_error(value: object, field: str, constraint: str) -> AwsError:
-    """AWS's text for a value outside of what its API model allows."""
-    return AwsError(
-        "ValidationException",
-        f"1 validation error detected: Value '{value}' at '{field}' failed to satisfy "
-        f"constraint: {constraint}",
-    )
+def _created_within(item: Named, request: dict[str, Any]) -> bool:
+    created_at = item.created_at.timestamp()
+    return created_within(created_at, request, "CreationTimeAfter", "CreationTimeBefore")

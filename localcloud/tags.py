@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from seatrial.localcloud.api import Handler, NotOurs, validation_error
+from seatrial.localcloud.api_model import checked
 
 OUR_RESOURCES = ("model", "endpoint-config", "endpoint")
 MAX_TAGS = 50
@@ -20,17 +21,22 @@ class Tags:
 
     def handlers(self) -> dict[str, Handler]:
         """The calls that this answers, for our resources."""
-        return {
-            "SageMaker.AddTags": self._add,
-            "SageMaker.ListTags": self._list,
-            "SageMaker.DeleteTags": self._delete,
-        }
+        return checked(
+            {
+                "SageMaker.AddTags": self._add,
+                "SageMaker.ListTags": self._list,
+                "SageMaker.DeleteTags": self._delete,
+            }
+        )
 
     def put(self, arn: str, tags: list[dict[str, str]]) -> None:
-        """Add to the tags of a resource."""
+        """Add to the tags of a resource, which is known from then on."""
         with self._lock:
             merged = self._tags.get(arn, {}) | {tag["Key"]: tag["Value"] for tag in tags}
-            check_tag_count(len(merged))
+            if len(merged) > MAX_TAGS:
+                raise validation_error(
+                    f"{len(merged)} tags on one resource; {MAX_TAGS} are allowed. Remove some"
+                )
             self._tags[arn] = merged
 
     def forget(self, arn: str) -> None:
@@ -39,26 +45,26 @@ class Tags:
             self._tags.pop(arn, None)
 
     def _add(self, request: dict[str, Any]) -> dict[str, Any]:
-        arn = _ours(request)
+        arn = self._known(request)
         self.put(arn, request["Tags"])
         return self._list(request)
 
     def _list(self, request: dict[str, Any]) -> dict[str, Any]:
-        tags = self._tags.get(_ours(request), {})
+        tags = self._tags[self._known(request)]
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def _delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        arn = _ours(request)
+        arn = self._known(request)
         with self._lock:
-            for key in request["TagKeys"]:
-                self._tags.get(arn, {}).pop(key, None)
+            kept = self._tags[arn].items()
+            self._tags[arn] = {key: value for key, value in kept if key not in request["TagKeys"]}
         return {}
 
-
-def check_tag_count(count: int) -> None:
-    """AwsError if a resource cannot have that many tags."""
-    if count > MAX_TAGS:
-        raise validation_error(f"{count} tags on one resource; {MAX_TAGS} are allowed. Remove some")
+    def _known(self, request: dict[str, Any]) -> str:
+        arn = _ours(request)
+        if arn not in self._tags:
+            raise validation_error(f"there is no {arn}; check ResourceArn")
+        return arn
 
 
 def _ours(request: dict[str, Any]) -> str:

@@ -15,6 +15,11 @@ import pytest
 import yaml
 from botocore.config import Config
 
+# What several test files use; they are not a package, and are imported one by one.
+sys.path.append(str(Path(__file__).parent / "shared"))
+
+from cloud_calls import Aws
+
 from seatrial.config import load_config
 from seatrial.localcloud.control import CloudInfo, CloudSettings, down, environment, up
 from seatrial.localcloud.images import Image, ImageMap, default_image_map
@@ -98,3 +103,16 @@ def cloud(new_cloud: NewCloud) -> Iterator[RunningCloud]:
         for name, value in running.environment.items():
             patch.setenv(name, value)
         yield running
+
+
+@pytest.fixture(scope="session")
+def tiny_cloud(new_cloud: NewCloud) -> Iterator[RunningCloud]:
+    """One for endpoints of `tiny`, which would use up the quotas of the others'."""
+    with new_cloud(quota="endpoints=100,concurrency=400", idle_s=3, delivery_s=0.5) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def aws(tiny_cloud: RunningCloud) -> Aws:
+    """The calls to that cloud."""
+    return Aws(tiny_cloud)

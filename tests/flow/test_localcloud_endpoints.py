@@ -2,146 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import signal
-import subprocess
-import sys
-import tarfile
 import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from onnx import TensorProto, helper
+from cloud_calls import BUCKET, GROUP, MB, ROLE, Aws, archive, error_of, total, wait_for
 
-from seatrial.config import load_config
-from seatrial.errors import InputError
-from seatrial.localcloud.cgroup_search import cgroup_record
-from seatrial.localcloud.control import CloudInfo, down, status, status_details, up
-from seatrial.localcloud.sweep import work_dir
+from seatrial.localcloud.control import status_details
 
 pytestmark = pytest.mark.flow
-
-BUCKET = "models-of-the-test"
-GROUP = "/aws/sagemaker/Endpoints/"
-ROLE = "arn:aws:iam::123456789012:role/test"
-MB = 2**20
-
-
-@pytest.fixture(scope="module")
-def tiny_cloud(new_cloud: Any) -> Iterator[Any]:
-    """A cloud for this file alone: its endpoints would use up the quotas of the others'."""
-    with new_cloud(quota="endpoints=50,concurrency=200", idle_s=3, delivery_s=0.5) as running:
-        running.client("s3").create_bucket(Bucket=BUCKET)
-        yield running
-
-
-class Aws:
-    """The calls of these tests, short."""
-
-    def __init__(self, cloud: Any) -> None:
-        self.cloud = cloud
-        self.sagemaker = cloud.client("sagemaker")
-        self.runtime = cloud.client("sagemaker-runtime")
-        self.s3 = cloud.client("s3")
-
-    def model(self, name: str, text: str = "one", **environment: str) -> None:
-        """A model whose archive holds model.txt with that text."""
-        self.s3.put_object(Bucket=BUCKET, Key=f"{name}/model.tar.gz", Body=archive(text))
-        self.sagemaker.create_model(
-            ModelName=name,
-            ExecutionRoleArn=ROLE,
-            PrimaryContainer={
-                "Image": "tiny",
-                "ModelDataUrl": f"s3://{BUCKET}/{name}/model.tar.gz",
-                "Environment": environment,
-            },
-        )
-
-    def config(self, name: str, model: str | None = None, **serverless: int) -> None:
-        """A configuration of the model with the same name, or of another one."""
-        self.sagemaker.create_endpoint_config(
-            EndpointConfigName=name,
-            ProductionVariants=[
-                {
-                    "VariantName": "AllTraffic",
-                    "ModelName": model or name,
-                    "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 2} | serverless,
-                }
-            ],
-        )
-
-    def endpoint(self, name: str, **environment: str) -> None:
-        """Model, configuration and endpoint of that name, in service."""
-        self.model(name, **environment)
-        self.config(name)
-        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
-        assert self.settled(name)["EndpointStatus"] == "InService"
-
-    def settled(self, name: str) -> dict[str, Any]:
-        """The endpoint, once nothing is being done to it any more."""
-        return wait_for(
-            lambda: self.sagemaker.describe_endpoint(EndpointName=name),
-            lambda seen: seen["EndpointStatus"] not in ("Creating", "Updating"),
-        )
-
-    def ask(self, name: str, body: str | bytes, **parameters: Any) -> str:
-        """The text that the endpoint answers."""
-        answer = self.runtime.invoke_endpoint(EndpointName=name, Body=body, **parameters)
-        return answer["Body"].read().decode()
-
-    def sandboxes(self, name: str) -> list[dict[str, Any]]:
-        """What runs for the endpoint now."""
-        details = status_details(self.cloud.info)
-        return next(item["sandboxes"] for item in details["endpoints"] if item["name"] == name)
-
-    def log_lines(self, name: str) -> list[str]:
-        """All that the endpoint's sandboxes printed."""
-        events = self.cloud.client("logs").filter_log_events(logGroupName=GROUP + name)["events"]
-        return [event["message"] for event in events]
-
-
-@pytest.fixture(scope="module")
-def aws(tiny_cloud: Any) -> Aws:
-    return Aws(tiny_cloud)
-
-
-def archive(text: str) -> bytes:
-    return archive_of({"model.txt": text.encode()})
-
-
-def archive_of(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as members:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            members.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def wait_for(look: Any, wanted: Any, timeout_s: float = 15) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not wanted(seen := look()):
-        assert time.monotonic() < deadline, f"still {seen!r} after {timeout_s} s"
-        time.sleep(0.05)
-    return seen
-
-
-def error_of(call: Any, *args: Any, **parameters: Any) -> dict[str, Any]:
-    """Error and top-level fields of a call that must fail."""
-    with pytest.raises(ClientError) as caught:
-        call(*args, **parameters)
-    response: dict[str, Any] = caught.value.response
-    return response
 
 
 def test_starts_from_zero_and_answers(aws: Aws) -> None:
@@ -169,6 +44,24 @@ def test_headers_go_both_ways(aws: Aws) -> None:
     assert answer["CustomAttributes"] == "seen=yes"
     assert answer["InvokedProductionVariant"] == "AllTraffic"
     assert answer["ContentType"] == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"InferenceId": "x" * 65}, "at 'inferenceId' failed to satisfy constraint"),
+        ({"CustomAttributes": "x" * 1025}, "at 'customAttributes' failed to satisfy constraint"),
+        ({"TargetModel": "other.tar.gz"}, "localcloud: TargetModel 'other.tar.gz'; a serverless"),
+        ({"TargetVariant": "Other"}, "has no variant 'Other'"),
+    ],
+)
+def test_what_the_service_refuses_does_not_reach_the_model(
+    aws: Aws, payload_endpoint: str, parameters: dict[str, str], text: str
+) -> None:
+    error = error_of(aws.ask, payload_endpoint, "model", **parameters)["Error"]
+    assert error["Code"] == "ValidationError"
+    assert text in error["Message"]
+    assert aws.ask(payload_endpoint, "model", TargetVariant="AllTraffic") == "one"
 
 
 def test_sandbox_knows_its_endpoint_unless_the_model_says_otherwise(aws: Aws) -> None:
@@ -274,6 +167,10 @@ def test_crash_of_the_model_is_a_model_error_and_the_next_request_is_served(aws:
     assert "localcloud: the sandbox died" in error["Error"]["Message"]
     assert aws.ask("crash", "model") == "one"
     assert "last words" in aws.log_lines("crash")
+    _, _, stream = error["LogStreamArn"].partition(":log-stream:")
+    logs = aws.cloud.client("logs")
+    found = logs.get_log_events(logGroupName=GROUP + "crash", logStreamName=stream)["events"]
+    assert [event["message"] for event in found] == ["last words"]
 
 
 def test_sandbox_over_its_memory_is_killed(aws: Aws) -> None:
@@ -389,6 +286,36 @@ def test_endpoint_that_cannot_start_fails_with_a_reason(
     aws.sagemaker.delete_endpoint(EndpointName=name)
 
 
+def test_endpoint_whose_archive_is_gone_fails_in_the_services_words(aws: Aws) -> None:
+    aws.model("lost")
+    aws.config("lost")
+    aws.s3.delete_object(Bucket=BUCKET, Key="lost/model.tar.gz")
+    aws.sagemaker.create_endpoint(EndpointName="lost", EndpointConfigName="lost")
+    settled = aws.settled("lost")
+    assert settled["EndpointStatus"] == "Failed"
+    assert settled["FailureReason"].startswith(
+        'Failed to download model data for container "container_1" from URL: '
+        f'"s3://{BUCKET}/lost/model.tar.gz".'
+    )
+    aws.sagemaker.delete_endpoint(EndpointName="lost")
+
+
+def test_model_without_an_archive_in_s3_is_refused(aws: Aws) -> None:
+    container = {"Image": "tiny", "ModelDataUrl": f"s3://{BUCKET}/nowhere.tar.gz"}
+    create = aws.sagemaker.create_model
+    error = error_of(create, ModelName="n", ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    assert error["Error"]["Message"] == (
+        f"Could not find model data at s3://{BUCKET}/nowhere.tar.gz."
+    )
+
+
+def test_call_that_nobody_here_answers_is_no_mystery(aws: Aws) -> None:
+    error = error_of(aws.cloud.client("service-quotas").list_services)
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert error["Error"]["Code"] == "NotImplemented"
+    assert "list_services action has not been implemented" in error["Error"]["Message"]
+
+
 def test_deleted_endpoint_is_gone_with_its_sandboxes(aws: Aws) -> None:
     aws.endpoint("deleted")
     aws.ask("deleted", "model")
@@ -399,173 +326,6 @@ def test_deleted_endpoint_is_gone_with_its_sandboxes(aws: Aws) -> None:
     )
     assert not Path(f"/proc/{pid}").exists()
     assert error_of(aws.ask, "deleted", "model")["Error"]["Code"] == "ValidationError"
-
-
-def test_log_records_reach_s3_by_the_filter_and_each_once(aws: Aws) -> None:
-    aws.endpoint("records")
-    prefix = "predictions/records/AllTraffic/"
-    watch(aws.cloud, "records", prefix)
-    for number in range(20):
-        aws.ask("records", f'say {{"captureData": {number}}}')
-        aws.ask("records", f"say something else {number}")
-    aws.ask("records", "complain on stderr")
-
-    def delivered() -> list[str]:
-        listed = aws.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
-        bodies = [aws.s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"] for item in listed]
-        return [line for body in bodies for line in body.read().decode().splitlines()]
-
-    lines = wait_for(delivered, lambda seen: len(seen) >= 20)
-    time.sleep(1)
-    assert sorted(delivered()) == sorted(f'{{"captureData": {number}}}' for number in range(20))
-    assert len(lines) == 20
-    assert {"something else 0", "on stderr"} <= set(aws.log_lines("records"))
-    key = aws.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"][0]["Key"]
-    hour = datetime.now(UTC)
-    assert key.startswith(f"{prefix}{hour:%Y/%m/%d}/")
-    assert key.split("/")[-1].startswith(f"seatrial-records-1-{hour:%Y-%m-%d}-")
-
-
-def test_our_own_serving_image_predicts_and_records(cloud: Any) -> None:
-    cloud.client("s3").create_bucket(Bucket=BUCKET)
-    aws = Aws(cloud)
-    files = {"model.onnx": doubling_graph(), "signature.json": json.dumps(DOUBLING).encode()}
-    aws.s3.put_object(Bucket=BUCKET, Key="ours/model.tar.gz", Body=archive_of(files))
-    aws.sagemaker.create_model(
-        ModelName="ours",
-        ExecutionRoleArn=ROLE,
-        PrimaryContainer={
-            "Image": load_config().images.serving,
-            "ModelDataUrl": f"s3://{BUCKET}/ours/model.tar.gz",
-            "Environment": {"SEATRIAL_MODEL_VERSION": "7"},
-        },
-    )
-    aws.config("ours")
-    watch(cloud, "ours", "predictions/ours/AllTraffic/")
-    aws.sagemaker.create_endpoint(EndpointName="ours", EndpointConfigName="ours")
-    assert aws.settled("ours")["EndpointStatus"] == "InService"
-    answer = aws.runtime.invoke_endpoint(
-        EndpointName="ours", Body=b"1.5\n4\n", ContentType="text/csv", InferenceId="mine"
-    )
-    assert [float(line) for line in answer["Body"].read().split()] == [3.0, 8.0]
-    error = error_of(aws.ask, "ours", "one,two,three", ContentType="text/csv")
-    assert (error["Error"]["Code"], error["OriginalStatusCode"]) == ("ModelError", 400)
-
-    def records() -> list[dict[str, Any]]:
-        listed = aws.s3.list_objects_v2(Bucket=BUCKET, Prefix="predictions/ours/")
-        bodies = [
-            aws.s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
-            for item in listed.get("Contents", [])
-        ]
-        return [json.loads(line) for body in bodies for line in body.splitlines()]
-
-    first = wait_for(records, len)[0]
-    assert first["eventMetadata"]["inferenceId"] == "mine"
-    assert first["captureData"]["endpointOutput"]["data"].split() == ["3.0", "8.0"]
-    ours = first["seatrial"]
-    assert (ours["endpoint"], ours["variant"], ours["model_version"], ours["rows"]) == (
-        *("ours", "AllTraffic", "7", 2),
-    )
-    assert f"seatrial-event-id={first['eventMetadata']['eventId']}" in answer["CustomAttributes"]
-    aws.sagemaker.delete_endpoint(EndpointName="ours")
-
-
-DOUBLING = {
-    "schema_version": 1,
-    "task": "regression",
-    "model_file": "model.onnx",
-    "inputs": [{"name": "x", "type": "double", "required": True, "onnx_input": "x"}],
-    "outputs": [{"name": "y", "type": "double", "onnx_output": "y", "index": 0}],
-    "label": None,
-    "score": "y",
-    "input_example": [{"x": 1.0}],
-}
-
-
-def doubling_graph() -> bytes:
-    """y = x + x."""
-    described = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]) for name in ("x", "y")
-    ]
-    node = helper.make_node("Add", ["x", "x"], ["y"])
-    graph = helper.make_graph([node], "doubling", described[:1], described[1:])
-    opsets = [helper.make_opsetid("", 18)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    content: bytes = model.SerializeToString()
-    return content
-
-
-def watch(cloud: Any, endpoint: str, prefix: str) -> None:
-    """Log delivery for the endpoint, as a deployment sets it up."""
-    stream = cloud.client("firehose").create_delivery_stream(
-        DeliveryStreamName=f"seatrial-{endpoint}",
-        ExtendedS3DestinationConfiguration={
-            "RoleARN": ROLE,
-            "BucketARN": f"arn:aws:s3:::{BUCKET}",
-            "Prefix": f"{prefix}!{{timestamp:yyyy/MM/dd/HH}}/",
-            "ErrorOutputPrefix": "errors/!{firehose:error-output-type}/",
-            "BufferingHints": {"IntervalInSeconds": 60, "SizeInMBs": 1},
-            "ProcessingConfiguration": {
-                "Enabled": True,
-                "Processors": [
-                    {
-                        "Type": "Decompression",
-                        "Parameters": [
-                            {"ParameterName": "CompressionFormat", "ParameterValue": "GZIP"}
-                        ],
-                    },
-                    {
-                        "Type": "CloudWatchLogProcessing",
-                        "Parameters": [
-                            {"ParameterName": "DataMessageExtraction", "ParameterValue": "true"}
-                        ],
-                    },
-                ],
-            },
-        },
-    )
-    logs = cloud.client("logs")
-    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-        logs.create_log_group(logGroupName=GROUP + endpoint)
-    logs.put_subscription_filter(
-        logGroupName=GROUP + endpoint,
-        filterName="seatrial",
-        filterPattern='"captureData"',
-        destinationArn=stream["DeliveryStreamARN"],
-        roleArn=ROLE,
-    )
-
-
-def test_metrics_have_the_services_names_and_count_every_request(aws: Aws) -> None:
-    aws.endpoint("metrics")
-    for _ in range(5):
-        aws.ask("metrics", "model")
-    error_of(aws.ask, "metrics", "status 400 no")
-    now = datetime.now(UTC)
-
-    def statistic(name: str, statistic: str, namespace: str = "AWS/SageMaker") -> float:
-        points = aws.cloud.client("cloudwatch").get_metric_statistics(
-            Namespace=namespace,
-            MetricName=name,
-            Dimensions=[
-                {"Name": "EndpointName", "Value": "metrics"},
-                {"Name": "VariantName", "Value": "AllTraffic"},
-            ],
-            StartTime=now - timedelta(hours=1),
-            EndTime=now + timedelta(hours=1),
-            Period=7200,
-            Statistics=[statistic],
-        )["Datapoints"]
-        return sum(point[statistic] for point in points)
-
-    wait_for(lambda: statistic("Invocations", "Sum"), lambda seen: seen == 6)
-    assert statistic("Invocation4XXErrors", "Sum") == 1
-    assert statistic("Invocation5XXErrors", "Sum") == 0
-    assert statistic("ModelSetupTime", "SampleCount") == 1
-    assert 10_000 < statistic("ModelSetupTime", "Maximum") < 10_000_000  # microseconds
-    assert 0 < statistic("ModelLatency", "Minimum") < 1_000_000
-    assert statistic("OverheadLatency", "Maximum") > statistic("ModelSetupTime", "Maximum") / 2
-    assert 0 < statistic("MemoryUtilization", "Maximum", "/aws/sagemaker/Endpoints") < 100
 
 
 def test_each_new_state_is_an_event(aws: Aws) -> None:
@@ -615,43 +375,6 @@ def test_ledger_has_what_would_be_billed(aws: Aws) -> None:
     assert status_details(aws.cloud.info)["ledger"]["ledger"] == account
 
 
-def test_percentiles_are_those_of_the_requests(aws: Aws) -> None:
-    aws.endpoint("percentiles")
-    aws.ask("percentiles", "model")
-    for wait_s in (0.05, 0.05, 0.05, 0.4):
-        aws.ask("percentiles", f"sleep {wait_s}")
-    now = datetime.now(UTC)
-
-    def points(**statistics: list[str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = aws.cloud.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/SageMaker",
-            MetricName="ModelLatency",
-            Dimensions=[
-                {"Name": "EndpointName", "Value": "percentiles"},
-                {"Name": "VariantName", "Value": "AllTraffic"},
-            ],
-            StartTime=now - timedelta(hours=1),
-            EndTime=now + timedelta(hours=1),
-            Period=7200,
-            **statistics,
-        )["Datapoints"]
-        return found
-
-    wait_for(
-        lambda: points(Statistics=["SampleCount"]),
-        lambda seen: sum(point["SampleCount"] for point in seen) == 5,
-    )
-    [point] = points(ExtendedStatistics=["p10", "p50", "p90", "p99"])
-    found = point["ExtendedStatistics"]
-    assert set(found) == {"p10", "p50", "p90", "p99"}
-    assert found["p10"] < 49_000 < found["p50"] < 300_000 < 398_000 < found["p90"] == found["p99"]
-    for statistics in ({"ExtendedStatistics": ["tm90"]}, {"ExtendedStatistics": ["p101"]}):
-        error = error_of(points, **statistics)["Error"]
-        assert error["Code"].startswith("InvalidParameterValue")
-    error = error_of(points, ExtendedStatistics=["p50"], Statistics=["Sum"])["Error"]
-    assert "not both" in error["Message"]
-
-
 def test_capacity_is_changed_in_place_and_has_its_metrics(aws: Aws) -> None:
     aws.endpoint("resized")
     aws.ask("resized", "model")
@@ -671,27 +394,16 @@ def test_capacity_is_changed_in_place_and_has_its_metrics(aws: Aws) -> None:
     assert aws.sandboxes("resized")[0]["pid"] == before["pid"]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda _: aws.ask("resized", "sleep 1"), range(3)))
-    now = datetime.now(UTC)
+    cloudwatch = aws.cloud.client("cloudwatch")
 
-    def total(name: str, statistic: str = "Sum") -> float:
-        points = aws.cloud.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/SageMaker",
-            MetricName=f"ServerlessProvisionedConcurrency{name}",
-            Dimensions=[
-                {"Name": "EndpointName", "Value": "resized"},
-                {"Name": "VariantName", "Value": "AllTraffic"},
-            ],
-            StartTime=now - timedelta(hours=1),
-            EndTime=now + timedelta(hours=1),
-            Period=7200,
-            Statistics=[statistic],
-        )["Datapoints"]
-        return sum(float(point[statistic]) for point in points)
+    def used(name: str, statistic: str = "Sum") -> float:
+        metric = f"ServerlessProvisionedConcurrency{name}"
+        return total(cloudwatch, "resized", metric, statistic)
 
-    wait_for(lambda: total("SpilloverInvocations"), lambda seen: seen == 2)
-    assert total("Invocations") == 1
-    assert total("Executions", "Maximum") == 1
-    assert total("Utilization", "Maximum") == 1
+    wait_for(lambda: used("SpilloverInvocations"), lambda seen: seen == 2)
+    assert used("Invocations") == 1
+    assert used("Executions", "Maximum") == 1
+    assert used("Utilization", "Maximum") == 1
     wait_for(lambda: aws.sandboxes("resized"), lambda seen: len(seen) == 1)
 
 
@@ -716,113 +428,3 @@ def test_only_one_of_many_conditional_writes_wins(aws: Aws) -> None:
 
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(write, range(16))) == 1
-
-
-def test_quotas_hold_at_create_and_update(new_cloud: Any) -> None:
-    with new_cloud() as running:
-        running.client("s3").create_bucket(Bucket=BUCKET)
-        aws = Aws(running)
-        for name, memory, concurrency in (("at", 3072, 5), ("over", 4096, 1), ("five", 1024, 5)):
-            aws.model(name)
-            aws.config(name, MemorySizeInMB=memory, MaxConcurrency=concurrency)
-        aws.config("six", model="five", MaxConcurrency=6)
-        create = aws.sagemaker.create_endpoint
-
-        error = error_of(create, EndpointName="over", EndpointConfigName="over")["Error"]
-        assert error["Code"] == "ResourceLimitExceeded"
-        assert error["Message"].startswith(
-            "The account-level service limit 'Memory size in MB per serverless endpoint' is 3072 "
-            "MBs, with current utilization of 0 MBs and a request delta of 4096 MBs."
-        )
-        create(EndpointName="at", EndpointConfigName="at")
-        error = error_of(create, EndpointName="six", EndpointConfigName="six")["Error"]
-        assert error["Code"] == "ResourceLimitExceeded"
-        assert "is 10, with current utilization of 5 and a request delta of 6" in error["Message"]
-        create(EndpointName="five", EndpointConfigName="five")
-        assert aws.settled("five")["EndpointStatus"] == "InService"
-        update = aws.sagemaker.update_endpoint
-        error = error_of(update, EndpointName="five", EndpointConfigName="six")["Error"]
-        assert error["Code"] == "ResourceLimitExceeded"
-        error = error_of(update, EndpointName="five", EndpointConfigName="over")["Error"]
-        assert "request delta of 4096 MBs" in error["Message"]
-        update(EndpointName="five", EndpointConfigName="five")
-        assert aws.settled("five")["EndpointStatus"] == "InService"
-
-        quotas = running.client("service-quotas")
-        quota = quotas.get_service_quota(ServiceCode="sagemaker", QuotaCode="L-96300102")["Quota"]
-        assert (quota["Value"], quota["Adjustable"]) == (10.0, True)
-        listed = quotas.list_service_quotas(ServiceCode="sagemaker")["Quotas"]
-        assert {item["QuotaCode"] for item in listed} == {"L-96300102", "L-99AD19BF"}
-
-
-def test_down_leaves_nothing(new_cloud: Any) -> None:
-    with new_cloud(cpu_share=True) as running:
-        running.client("s3").create_bucket(Bucket=BUCKET)
-        aws = Aws(running)
-        aws.endpoint("gone")
-        cpu_s = float(aws.ask("gone", "burn 0.5"))
-        if status_details(running.info)["cpu_share"].startswith("the tier's"):
-            assert cpu_s < 0.4  # 1024 of 1769 MB: 0.29 s
-        pid, info = aws.sandboxes("gone")[0]["pid"], running.info
-        groups = cgroup_folders(info)
-        assert status(Path(info.state_dir)) == info
-        assert down(Path(info.state_dir)) is True
-        assert_gone(info, pid, groups)
-        assert down(Path(info.state_dir)) is False
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_is_left_after_kill_9_or_ctrl_c_either(
-    new_cloud: Any, number: signal.Signals
-) -> None:
-    with new_cloud() as running:
-        running.client("s3").create_bucket(Bucket=BUCKET)
-        aws = Aws(running)
-        aws.endpoint("gone")
-        aws.ask("gone", "model")
-        pid, info = aws.sandboxes("gone")[0]["pid"], running.info
-        groups = cgroup_folders(info)
-        os.kill(info.pid, number)
-        wait_for(lambda: Path(f"/proc/{pid}").exists(), lambda alive: not alive)
-        down(Path(info.state_dir))
-        assert_gone(info, pid, groups)
-
-
-def cgroup_folders(info: CloudInfo) -> list[Path]:
-    """The control groups that the cloud has made here, if it can make any."""
-    record = cgroup_record(work_dir(Path(info.state_dir)))
-    found = [Path(line) for line in record.read_text().split()] if record.exists() else []
-    capped = "cgroup" in status_details(info)["memory_cap"]
-    assert capped == any(list(folder.glob("*/cgroup.procs")) for folder in found)
-    return found
-
-
-def assert_gone(info: CloudInfo, sandbox_pid: int, groups: list[Path]) -> None:
-    assert status(Path(info.state_dir)) is None
-    assert not [folder for folder in groups if folder.exists()]
-    assert not Path(f"/proc/{sandbox_pid}").exists()
-    assert sorted(path.name for path in Path(info.state_dir).iterdir()) == [
-        "cloud.log",
-        "images.yaml",
-    ]
-
-
-def test_second_cloud_in_one_folder_and_port_in_use_are_refused(tiny_cloud: Any) -> None:
-    info = tiny_cloud.info
-    state_dir, images = Path(info.state_dir), Path(info.state_dir) / "images.yaml"
-    with pytest.raises(InputError, match="a localcloud is up there already"):
-        up(state_dir, images_file=images, region="us-east-1")
-    port = info.endpoint_url.rsplit(":", 1)[1]
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "seatrial.localcloud", "--port", port),
-            *("--state-dir", str(state_dir / "other"), "--images", str(images)),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert result.returncode == 2
-    assert f"the port cannot be used: got {port}" in result.stderr
-    assert status(state_dir) == info

@@ -149,3 +149,52 @@ def test_what_is_in_force_is_said(tmp_path: Path) -> None:
     both = Cgroups(Group(tmp_path, 1), Group(tmp_path, 2))
     assert "killed by the kernel (cgroup v1)" in memory_text(both)
     assert cpu_text(both, wanted=True) == "the tier's, in periods of 20 ms (cgroup v2)"
+
+
+def offered(tmp_path: Path, *, at_root: set[str], in_slice: set[str]) -> Callable[..., None]:
+    """Stands for a trial: which controllers a child has, at the root and in the slice."""
+
+    def try_out(made: Group, controller: str) -> None:
+        if controller not in (at_root if made.folder.parent == tmp_path else in_slice):
+            raise OSError
+
+    return try_out
+
+
+@pytest.mark.parametrize(
+    ("at_root", "in_slice", "memory", "cpu"),
+    [
+        pytest.param({"memory", "cpu"}, {"memory", "cpu"}, "slice", "slice", id="all"),
+        pytest.param({"memory", "cpu"}, {"memory"}, ".", ".", id="together-at-the-root"),
+        pytest.param({"cpu"}, {"memory"}, "slice", None, id="apart-is-memory-only"),
+        pytest.param(set(), {"cpu"}, None, "slice", id="cpu-only"),
+    ],
+)
+def test_both_caps_of_version_2_are_in_one_place_or_memory_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at_root: set[str],
+    in_slice: set[str],
+    memory: str | None,
+    cpu: str | None,
+) -> None:
+    """As systemd has it: a session in a slice whose children have not every controller."""
+    trial = offered(tmp_path, at_root=at_root, in_slice=in_slice)
+    monkeypatch.setattr("seatrial.localcloud.cgroup_search._try_out", trial)
+    for folder in (tmp_path, tmp_path / "slice"):
+        group(folder, 2, {"cgroup.procs": ""})
+    found = find_cgroups(tmp_path / "record", membership="0::/slice/session.scope\n", root=tmp_path)
+    for place, expected in ((found.memory, memory), (found.cpu, cpu)):
+        seen = place and place.folder.parent
+        assert seen == (tmp_path / expected if expected else None)
+
+
+def test_cpu_is_not_looked_for_unless_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = offered(tmp_path, at_root={"memory", "cpu"}, in_slice=set())
+    monkeypatch.setattr("seatrial.localcloud.cgroup_search._try_out", trial)
+    group(tmp_path, 2, {"cgroup.procs": ""})
+    found = find_cgroups(tmp_path / "record", cpu=False, membership="0::/\n", root=tmp_path)
+    assert found.memory is not None
+    assert found.cpu is None

@@ -89,6 +89,7 @@ def test_provisioned_concurrency_is_at_most_the_maximum(provisioned: int, allowe
         ("ExplainerConfig", {"ClarifyExplainerConfig": {}}),
         ("VpcConfig", {"Subnets": ["s"], "SecurityGroupIds": ["g"]}),
         ("EnableNetworkIsolation", True),
+        ("CrossRegionTrafficConfig", {"MaxInvocationsPerSecondPerInstance": 1}),
     ],
 )
 def test_what_serverless_does_not_support_is_refused(field: str, value: Any) -> None:
@@ -116,6 +117,14 @@ def test_instance_and_serverless_together_are_refused(field: str) -> None:
     request = config()
     request["ProductionVariants"][0][field] = 1
     assert f"{field} together with ServerlessConfig" in refusal(request).message
+
+
+def test_managed_scaling_is_refused_in_the_services_words() -> None:
+    request = config()
+    request["ProductionVariants"][0]["ManagedInstanceScaling"] = {"Status": "ENABLED"}
+    assert refusal(request).message == (
+        "ManagedInstanceScaling is only supported for inference component endpoints."
+    )
 
 
 def model(**request: Any) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -15,12 +16,13 @@ from seatrial.localcloud.endpoints import Endpoints
 from seatrial.localcloud.hosting import Deployment, DeploymentFailed, Hosting
 from seatrial.localcloud.images import Image, ImageMap
 from seatrial.localcloud.models import Models
-from seatrial.localcloud.quotas import Quotas
+from seatrial.localcloud.quotas import AccountQuotas, Quotas
 from seatrial.localcloud.tags import Tags
 
 PLACE = Place(region="eu-west-1", endpoint_url="http://127.0.0.1:1", work_dir="/nowhere")
 IMAGES = ImageMap(images={"image": Image(interpreter="/python", serve=("serve",))})
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012"
+AT_MOST_50 = "Member must have length less than or equal to 50"
 
 
 class FakeHosting:
@@ -48,16 +50,16 @@ class FakeHosting:
 class Account:
     """All calls of one account, by name."""
 
-    def __init__(self, hosting: FakeHosting, **quotas: int) -> None:
+    def __init__(self, hosting: FakeHosting) -> None:
         tags = Tags()
-        models = Models(PLACE, IMAGES, tags)
+        models = Models(PLACE, IMAGES, tags, lambda uri: "missing" not in uri)
         configs = EndpointConfigs(PLACE, models, tags, load_limits())
         endpoints = Endpoints(
             PLACE,
             models,
             configs,
             tags,
-            Quotas(**({"memory_size_mb": 3072, "total_concurrency": 10, "endpoints": 5} | quotas)),
+            AccountQuotas(Quotas(memory_size_mb=3072, total_concurrency=10, endpoints=5)),
             cast(Hosting, hosting),
             asyncio.get_running_loop(),
         )
@@ -341,6 +343,11 @@ def test_names(name: str, allowed: bool) -> None:
         ({"Image": "unknown"}, "the image map does not know 'unknown'; it knows image"),
         ({"ModelDataUrl": "s3://b/folder/"}, "must be s3://"),
         ({"ModelDataUrl": "https://b/model.tar.gz"}, "must be s3://"),
+        (
+            {"ModelDataUrl": "s3://b/missing.tar.gz"},
+            "Could not find model data at s3://b/missing.tar.gz.",
+        ),
+        ({"Environment": {"1": "x"}}, "Map keys must satisfy constraint"),
     ],
 )
 def test_containers_that_cannot_run_here(fields: dict[str, str], reason: str) -> None:
@@ -372,6 +379,69 @@ def test_lists_are_filtered_sorted_and_paged() -> None:
     in_account(story)
 
 
+def test_lists_are_bounded_by_time() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        await settle()
+        created_at = account.status()["CreationTime"].timestamp()
+        changed_at = account.status()["LastModifiedTime"].timestamp()
+        for call, key in (("ListModels", "Models"), ("ListEndpointConfigs", "EndpointConfigs")):
+            assert account(call, CreationTimeAfter=created_at)[key] == []
+            assert len(account(call, CreationTimeBefore=created_at)[key]) == 1
+        for name, moment in (("CreationTime", created_at), ("LastModifiedTime", changed_at)):
+            for bound, count in (
+                ({f"{name}After": moment - 1}, 1),
+                ({f"{name}After": moment}, 0),
+                ({f"{name}Before": moment}, 0),
+                ({f"{name}Before": moment + 1}, 1),
+            ):
+                assert len(account("ListEndpoints", **bound)["Endpoints"]) == count, bound
+
+    in_account(story)
+
+
+def test_endpoints_are_listed_by_status() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account("CreateEndpoint", EndpointName="a", EndpointConfigName="c")
+        await settle()
+        hosting.failure = "no ping"
+        account("CreateEndpoint", EndpointName="b", EndpointConfigName="c")
+        await settle()
+
+        def names(**asked: str) -> list[str]:
+            return [item["EndpointName"] for item in account("ListEndpoints", **asked)["Endpoints"]]
+
+        assert names(SortBy="Status", SortOrder="Ascending") == ["b", "a"]  # Failed, InService
+        assert names(SortBy="Status", SortOrder="Descending") == ["a", "b"]
+        assert names(SortBy="Name", SortOrder="Ascending") == ["a", "b"]
+        assert names(StatusEquals="Failed") == ["b"]
+
+    in_account(story)
+
+
+def test_describe_shows_what_an_update_is_to_bring() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account.config("c2", concurrency=5)
+        account("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+        assert account.status()["PendingDeploymentSummary"]["EndpointConfigName"] == "c"
+        await settle()
+        assert "DesiredServerlessConfig" not in account.status()["ProductionVariants"][0]
+        resize(account, ServerlessUpdateConfig={"MaxConcurrency": 4})
+        desired = account.status()["ProductionVariants"][0]["DesiredServerlessConfig"]
+        assert desired == {"MemorySizeInMB": 1024, "MaxConcurrency": 4}
+        assert "PendingDeploymentSummary" not in account.status()  # no new configuration
+        await settle()
+        account("UpdateEndpoint", EndpointName="e", EndpointConfigName="c2")
+        summary = account.status()["PendingDeploymentSummary"]
+        [variant] = summary["ProductionVariants"]
+        assert summary["EndpointConfigName"] == "c2"
+        assert variant["DesiredServerlessConfig"]["MaxConcurrency"] == 5
+        await settle()
+        assert "PendingDeploymentSummary" not in account.status()
+
+    in_account(story)
+
+
 def test_tags_of_our_resources_live_as_long_as_they() -> None:
     async def story(account: Account, hosting: FakeHosting) -> None:
         tag = {"Key": "seatrial:baseline", "Value": "s3://b/baseline"}
@@ -381,9 +451,26 @@ def test_tags_of_our_resources_live_as_long_as_they() -> None:
         account("DeleteTags", ResourceArn=arn, TagKeys=["seatrial:baseline"])
         assert account("ListTags", ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "1"}]
         account("DeleteEndpointConfig", EndpointConfigName="tagged")
-        assert account("ListTags", ResourceArn=arn)["Tags"] == []
+        gone = {"ResourceArn": arn, "Tags": [tag], "TagKeys": ["a"]}
+        for call in ("ListTags", "AddTags", "DeleteTags"):
+            assert f"there is no {arn}" in refusal(partial(account, call, **gone))[1]
         with pytest.raises(NotOurs):
             account("ListTags", ResourceArn=f"{ARN}:model-package/p/1")
+
+    in_account(story)
+
+
+def test_a_model_for_several_models_has_a_folder_and_is_refused_by_serverless() -> None:
+    async def story(account: Account, hosting: FakeHosting) -> None:
+        account.model("many", Mode="MultiModel", ModelDataUrl="s3://b/folder/")
+        variant = {
+            "VariantName": "AllTraffic",
+            "ModelName": "many",
+            "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1},
+        }
+        request = {"EndpointConfigName": "many", "ProductionVariants": [variant]}
+        message = refusal(lambda: account("CreateEndpointConfig", **request))[1]
+        assert "a serverless endpoint serves one model" in message
 
     in_account(story)
 
@@ -402,7 +489,8 @@ def test_fifty_tags_and_no_more(count: int, allowed: bool) -> None:
         if allowed:
             account.config("tagged", Tags=tags)
         else:
-            assert "51 tags" in refusal(lambda: account.config("tagged", Tags=tags))[1]
+            message = refusal(lambda: account.config("tagged", Tags=tags))[1]
+            assert message.endswith("at 'tags' failed to satisfy constraint: " + AT_MOST_50)
             assert len(account("ListEndpointConfigs")["EndpointConfigs"]) == 1
 
     in_account(story)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from seatrial.localcloud.metrics import Invocation, Metrics, ProvisionedUse
+from seatrial.localcloud.moto_metrics import Distributions
 
 
 def invocation(
@@ -36,12 +38,13 @@ class Put:
         return {datum["MetricName"]: datum["StatisticValues"]["Sum"] for _, datum in self.data}
 
 
-def test_requests_of_one_second_are_one_datum() -> None:
-    put = Put()
-    metrics = Metrics(put, now=lambda: 100.5)
+def test_requests_of_one_minute_are_one_datum() -> None:
+    put, seconds = Put(), iter((60.0, 75.0, 100.5, 119.9))
+    metrics = Metrics(put, now=lambda: next(seconds))
     for status in (200, 200, 400, 500):
         metrics.record(invocation(status))
     metrics.flush()
+    assert {datum["Timestamp"].timestamp() for _, datum in put.data} == {60.0}
     assert put.sums() == {
         "Invocations": 4,
         "Invocation4XXErrors": 1,
@@ -106,3 +109,29 @@ def test_nothing_is_put_twice() -> None:
     seen = len(put.data)
     metrics.flush()
     assert len(put.data) == seen
+
+
+class Backend(SimpleNamespace):
+    """As much of moto's CloudWatch as holds data."""
+
+    def get_all_metrics(self) -> list[Any]:
+        data: list[Any] = self.metric_data
+        return data
+
+
+def test_what_is_put_into_one_minute_is_kept_as_one_however_often_that_is() -> None:
+    clock, distributions, backend = [60.0], Distributions(), Backend(metric_data=[])
+    metrics = Metrics(lambda space, data: distributions.put(backend, space, data), lambda: clock[0])
+    for second in (60.0, 61.0, 119.0, 120.0):
+        clock[0] = second
+        metrics.record(invocation(400 if second == 61.0 else 200))
+        metrics.flush()
+    names = [datum.name for datum in backend.metric_data]
+    assert names.count("Invocations") == 2
+    find = distributions.samples_of(backend)
+    dimensions = {"EndpointName": "e", "VariantName": "v"}
+    first, second_minute = find("AWS/SageMaker", "Invocation4XXErrors", dimensions)
+    assert (first.second, first.count, first.total) == (60.0, 3, 1)
+    assert (first.lowest, first.highest, sorted(first.values)) == (0, 1, [(0, 2), (1, 1)])
+    assert (second_minute.second, second_minute.count) == (120.0, 1)
+    assert list(find("AWS/SageMaker", "Invocation4XXErrors", {"EndpointName": "e"})) == []

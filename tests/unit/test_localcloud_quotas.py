@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from seatrial.errors import InputError
 from seatrial.limits import load_limits
 from seatrial.localcloud.api import AwsError, NotOurs, Place
-from seatrial.localcloud.quotas import Quotas, Usage, check_quotas, new_account, read_quotas
+from seatrial.localcloud.quotas import (
+    AccountQuotas,
+    Quotas,
+    Usage,
+    check_quotas,
+    new_account,
+    read_quotas,
+)
 from seatrial.localcloud.service_quotas import ServiceQuotas
 
 QUOTAS = Quotas(memory_size_mb=3072, total_concurrency=10, endpoints=5)
@@ -95,20 +104,54 @@ def test_other_quotas_are_refused(text: str) -> None:
         read_quotas(text, QUOTAS)
 
 
+def call(quotas: ServiceQuotas, name: str, **request: object) -> dict[str, Any]:
+    return quotas.handlers()[f"ServiceQuotasV20190624.{name}"](
+        {"ServiceCode": "sagemaker"} | request
+    )
+
+
 def test_service_quotas_tells_all_but_the_memory() -> None:
     raised = Quotas(memory_size_mb=6144, total_concurrency=20, endpoints=5)
-    calls = ServiceQuotas(PLACE, raised, QUOTAS).handlers()
-    ask = {"ServiceCode": "sagemaker", "QuotaCode": "L-96300102"}
-    applied = calls["ServiceQuotasV20190624.GetServiceQuota"](ask)["Quota"]
-    default = calls["ServiceQuotasV20190624.GetAWSDefaultServiceQuota"](ask)["Quota"]
+    quotas = ServiceQuotas(PLACE, AccountQuotas(raised), QUOTAS)
+    applied = call(quotas, "GetServiceQuota", QuotaCode="L-96300102")["Quota"]
+    default = call(quotas, "GetAWSDefaultServiceQuota", QuotaCode="L-96300102")["Quota"]
     assert (applied["Value"], default["Value"]) == (20.0, 10.0)
-    listed = calls["ServiceQuotasV20190624.ListServiceQuotas"]({"ServiceCode": "sagemaker"})
-    assert [item["Value"] for item in listed["Quotas"]] == [20.0, 5.0]
+    listed = call(quotas, "ListServiceQuotas")["Quotas"]
+    assert [item["Value"] for item in listed] == [20.0, 5.0]
 
 
 def test_unknown_quotas_and_other_services() -> None:
-    get = ServiceQuotas(PLACE, QUOTAS, QUOTAS).handlers()["ServiceQuotasV20190624.GetServiceQuota"]
-    with pytest.raises(AwsError, match="no quota 'L-1'; it has L-96300102, L-99AD19BF"):
-        get({"ServiceCode": "sagemaker", "QuotaCode": "L-1"})
-    with pytest.raises(NotOurs):
-        get({"ServiceCode": "vpc", "QuotaCode": "L-1"})
+    quotas = ServiceQuotas(PLACE, AccountQuotas(QUOTAS), QUOTAS)
+    for name in ("GetServiceQuota", "RequestServiceQuotaIncrease"):
+        with pytest.raises(AwsError, match="no quota 'L-1'; it has L-96300102, L-99AD19BF"):
+            call(quotas, name, QuotaCode="L-1", DesiredValue=7)
+        with pytest.raises(NotOurs):
+            call(quotas, name, ServiceCode="vpc", QuotaCode="L-1")
+    with pytest.raises(AwsError, match="no request 'none'"):
+        call(quotas, "GetRequestedServiceQuotaChange", RequestId="none")
+
+
+def test_an_increase_is_granted_and_remembered() -> None:
+    account = AccountQuotas(QUOTAS)
+    quotas = ServiceQuotas(PLACE, account, QUOTAS)
+    ask = {"QuotaCode": "L-99AD19BF", "DesiredValue": 6.0}
+    granted = call(quotas, "RequestServiceQuotaIncrease", **ask)["RequestedQuota"]
+    assert (granted["Status"], granted["DesiredValue"]) == ("APPROVED", 6.0)
+    assert account.current == Quotas(memory_size_mb=3072, total_concurrency=10, endpoints=6)
+    assert call(quotas, "GetServiceQuota", QuotaCode="L-99AD19BF")["Quota"]["Value"] == 6.0
+    assert call(quotas, "GetAWSDefaultServiceQuota", QuotaCode="L-99AD19BF")["Quota"]["Value"] == 5
+    found = call(quotas, "GetRequestedServiceQuotaChange", RequestId=granted["Id"])
+    assert found["RequestedQuota"] == granted
+    history = "ListRequestedServiceQuotaChangeHistory"
+    assert call(quotas, history)["RequestedQuotas"] == [granted]
+    assert call(quotas, history, Status="PENDING")["RequestedQuotas"] == []
+    assert call(quotas, history + "ByQuota", QuotaCode="L-96300102")["RequestedQuotas"] == []
+
+
+@pytest.mark.parametrize("desired", [4.0, 5.0])
+def test_no_more_than_there_is_cannot_be_asked_for(desired: float) -> None:
+    quotas = ServiceQuotas(PLACE, AccountQuotas(QUOTAS), QUOTAS)
+    ask = {"QuotaCode": "L-99AD19BF", "DesiredValue": desired}
+    with pytest.raises(AwsError, match="ask for more than the 5 that the account has") as caught:
+        call(quotas, "RequestServiceQuotaIncrease", **ask)
+    assert caught.value.code == "IllegalArgumentException"
