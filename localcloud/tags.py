@@ -7,7 +7,7 @@ from typing import Any
 
 from seatrial.localcloud.api import Handler, NotOurs, validation_error
 
-OUR_RESOURCES = ("model", "endpoint-config", "endpoint")
+OUR_RESOURCES = ("model", "endpoint-config", "endpoint", "compilation-job")
 MAX_TAGS = 50
 
 
