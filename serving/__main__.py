@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import orjson
 from uvicorn import Config, Server
@@ -17,11 +18,12 @@ from uvicorn import Config, Server
 from seatrial.serving.app import Application
 from seatrial.serving.codec import JSON
 from seatrial.serving.errors import StartError
-from seatrial.serving.invocation import Request, answer
+from seatrial.serving.invocation import Request, Responder, answer, graph_responder
 from seatrial.serving.model import Model
 from seatrial.serving.record import Records
 from seatrial.serving.recorder import Recorder
 from seatrial.serving.settings import Settings, read_settings
+from seatrial.serving.signature import Signature, has_code, read_signature
 
 FAILED = 2
 # Idle connections of a client that asks once a minute stay open.
@@ -44,12 +46,23 @@ def serve(settings: Settings) -> None:
     """Serve; StartError if that cannot begin."""
     records = Records.take_over_stdout(max_line_bytes=settings.max_record_bytes)
     with bind(settings.host, settings.port) as listener:
-        model = Model.load(settings.model_dir, threads=settings.threads)
-        settings.recording.require_columns(model.signature.input_names)
-        try_example(model)
+        signature, respond = load(settings.model_dir, threads=settings.threads)
+        settings.recording.require_columns(signature.input_names)
+        try_example(respond, signature)
         recorder = Recorder(records, settings.identity, settings.recording)
-        app = Application(model, recorder, accept_time=settings.accept_time)
+        app = Application(respond, recorder, accept_time=settings.accept_time)
         _run(app, listener)
+
+
+def load(folder: Path, *, threads: int | None = None) -> tuple[Signature, Responder]:
+    """The model in `folder`, with its own code if it brings some; StartError if that fails."""
+    if has_code(folder):
+        from seatrial.serving.script import Script
+
+        signature = read_signature(folder)
+        return signature, Script.load(folder, signature, threads=threads)
+    model = Model.load(folder, threads=threads)
+    return model.signature, graph_responder(model)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -74,10 +87,15 @@ def _port_taken(address: str, error: OSError) -> StartError:
     )
 
 
-def try_example(model: Model) -> None:
-    """Answer the signature's input example; StartError if the answer is not 200."""
-    rows = [dict(row) for row in model.signature.input_example]
-    given = answer(model, Request(JSON, "", orjson.dumps({"dataframe_records": rows})))
+def try_example(respond: Responder, signature: Signature) -> None:
+    """Answer the signature's example; StartError if the answer is not 200."""
+    example = signature.example_request
+    if example is not None:
+        request = Request(example.content_type, "", example.body)
+    else:
+        rows = [dict(row) for row in signature.input_example]
+        request = Request(JSON, "", orjson.dumps({"dataframe_records": rows}))
+    given = answer(respond, request)
     if given.status != 200:
         raise StartError(
             "the model cannot predict its own input example",

@@ -13,8 +13,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seatrial.serving.errors import RequestError
-from seatrial.serving.invocation import MAX_BODY_BYTES, Answer, Request, answer, refusal
-from seatrial.serving.model import Model
+from seatrial.serving.invocation import (
+    MAX_BODY_BYTES,
+    Answer,
+    Request,
+    Responder,
+    answer,
+    refusal,
+)
 from seatrial.serving.record import Caller, Served, read_caller
 from seatrial.serving.recorder import Recorder
 
@@ -29,10 +35,12 @@ class Disconnected(Exception):  # noqa: N818 - an event
 
 
 class Application:
-    """Answers with `model`, once `recorder` has the invocation."""
+    """Answers with `respond`, once `recorder` has the invocation."""
 
-    def __init__(self, model: Model, recorder: Recorder, *, accept_time: bool = False) -> None:
-        self._model, self._recorder, self._accept_time = model, recorder, accept_time
+    def __init__(
+        self, respond: Responder, recorder: Recorder, *, accept_time: bool = False
+    ) -> None:
+        self._respond, self._recorder, self._accept_time = respond, recorder, accept_time
         self._cold = True
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -73,7 +81,7 @@ class Application:
         caller = Caller(None, synthetic=False, time=None)
         try:
             caller = read_caller(headers, accept_time=self._accept_time)
-            given = answer(self._model, request)
+            given = answer(self._respond, request)
         except RequestError as error:
             given = refusal(error, error.status)
         latency_ms = (time.perf_counter() - started) * 1000

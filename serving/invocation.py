@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +51,15 @@ class Answer:
     asked: Mapping[str, Array] | None = None
 
 
-def answer(model: Model, request: Request) -> Answer:
+# Gives the predictions for a request whose body is there; raises ServingErrors.
+Responder = Callable[[Request], Answer]
+
+
+def answer(respond: Responder, request: Request) -> Answer:
     """The predictions, or what is wrong; never raises. A fault of ours is a 500, with a trace."""
     try:
-        return _predictions(model, request)
+        _require_size(request)
+        return respond(request)
     except RequestError as error:
         return refusal(error, error.status)
     except PredictionError as error:
@@ -76,7 +81,22 @@ def refusal(error: ServingError, status: int) -> Answer:
     return Answer(status, JSON, ENCODINGS[JSON], orjson.dumps(error_body(error)), rows=0)
 
 
-def _predictions(model: Model, request: Request) -> Answer:
+def graph_responder(model: Model) -> Responder:
+    """Answers with an ONNX model alone: columns in, columns out."""
+
+    def respond(request: Request) -> Answer:
+        kind = media_type(request.content_type)
+        wanted = answer_type(kind.name, request.accept)
+        columns = decode(request.body or b"", request.content_type, model.signature)
+        predicted = model.predict(columns)
+        rows = len(next(iter(columns.values())))
+        body = encode(predicted, wanted)
+        return Answer(200, CONTENT_TYPES[wanted], ENCODINGS[wanted], body, rows, columns)
+
+    return respond
+
+
+def _require_size(request: Request) -> None:
     if request.body is None:
         raise RequestError(
             "the body is too large",
@@ -85,10 +105,3 @@ def _predictions(model: Model, request: Request) -> Answer:
             do="Send fewer rows a request",
             status=413,
         )
-    kind = media_type(request.content_type)
-    wanted = answer_type(kind.name, request.accept)
-    columns = decode(request.body, request.content_type, model.signature)
-    predicted = model.predict(columns)
-    rows = len(next(iter(columns.values())))
-    body = encode(predicted, wanted)
-    return Answer(200, CONTENT_TYPES[wanted], ENCODINGS[wanted], body, rows, columns)

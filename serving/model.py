@@ -11,7 +11,6 @@ numbers cannot take one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +21,14 @@ import onnxruntime
 from seatrial.serving.errors import PredictionError, RequestError, StartError
 from seatrial.serving.graph import feed_plan, require_outputs
 from seatrial.serving.signature import Output, Signature, read_signature
+from seatrial.serving.threads import thread_count
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 MAPPED_SUFFIX = ".ort"
 
-_ANSWER_TYPES: dict[str, Any] = {
+ANSWER_TYPES: dict[str, Any] = {
     "boolean": np.bool_,
     "integer": np.int64,
     "long": np.int64,
@@ -51,14 +51,14 @@ class Model:
     def load(cls, folder: Path, *, threads: int | None = None) -> Model:
         """The model in `folder`; StartError if there is none that can be served.
 
-        `threads` of computation, by default one for each CPU that this process may use.
+        `threads` of computation, by default one for each CPU that this process may really use.
         """
         signature = read_signature(folder)
         path = folder / signature.model_file
         try:
             session = onnxruntime.InferenceSession(
                 str(path),
-                _options(threads or _cpu_count(), mapped=path.suffix == MAPPED_SUFFIX),
+                _options(threads or thread_count(), mapped=path.suffix == MAPPED_SUFFIX),
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:  # onnxruntime's own errors have no common base
@@ -138,13 +138,7 @@ def _options(threads: int, *, mapped: bool) -> Any:
     return options
 
 
-def _cpu_count() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _output(item: Output, raw: Array) -> Array:
     """One column of the answer out of a tensor of shape (rows,) or (rows, columns)."""
     values = raw if raw.ndim == 1 else raw.reshape(len(raw), -1)[:, item.index or 0]
-    return values.astype(_ANSWER_TYPES[item.type], copy=False)
+    return values.astype(ANSWER_TYPES[item.type], copy=False)

@@ -1,10 +1,13 @@
 """What the server knows of its model: `signature.json`, beside the model file.
 
-The same JSON as seatrial.contracts.ModelSignature, read without pydantic.
+The same JSON as seatrial.contracts.ModelSignature, read without pydantic. `model_file`,
+`onnx_input` and `onnx_output` may be left out where code/inference.py runs the model.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,7 @@ from seatrial.serving.errors import StartError
 
 TYPES = ("boolean", "integer", "long", "float", "double", "string")
 SIGNATURE_FILE = "signature.json"
+SCRIPT_FILE = Path("code", "inference.py")
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,32 @@ class Output:
 
 
 @dataclass(frozen=True)
+class ExampleRequest:
+    """A request for a model whose input_fn reads something else than columns, an image say."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True)
 class Signature:
-    """The columns in and out, and rows that the model is known to take."""
+    """The columns in and out, and rows, or a whole request, that the model is known to take."""
 
     model_file: str
     inputs: tuple[Column, ...]
     outputs: tuple[Output, ...]
     input_example: tuple[Mapping[str, Any], ...]
+    example_request: ExampleRequest | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The request's columns in order."""
         return tuple(column.name for column in self.inputs)
+
+
+def has_code(folder: Path) -> bool:
+    """True if the archive brings its own code, see script.py."""
+    return (folder / SCRIPT_FILE).is_file()
 
 
 def read_signature(folder: Path) -> Signature:
@@ -78,11 +96,14 @@ def parse_signature(document: Any) -> Signature:
     top = _mapping(document, SIGNATURE_FILE)
     if top.get("schema_version", 1) != 1:
         raise _wrong("schema_version", top["schema_version"], "1")
+    request = top.get("example_request")
+    least = 0 if request else 1
     signature = Signature(
-        model_file=_field(top, "model_file", str, ""),
-        inputs=_items(top, "inputs", _column),
+        model_file=_text(top, "model_file", ""),
+        inputs=_items(top, "inputs", _column, least),
         outputs=_items(top, "outputs", _output),
-        input_example=_items(top, "input_example", _mapping),
+        input_example=_items(top, "input_example", _mapping, least),
+        example_request=_example_request(request) if request else None,
     )
     if Path(signature.model_file).name != signature.model_file:
         raise _wrong("model_file", signature.model_file, "a file name without a folder")
@@ -97,10 +118,10 @@ Item = TypeVar("Item")
 
 
 def _items(
-    document: Mapping[str, Any], name: str, read: Callable[[Any, str], Item]
+    document: Mapping[str, Any], name: str, read: Callable[[Any, str], Item], least: int = 1
 ) -> tuple[Item, ...]:
     values = _field(document, name, list, "")
-    if not values:
+    if len(values) < least:
         raise _wrong(name, values, "at least one")
     return tuple(read(value, f"{name}[{index}]") for index, value in enumerate(values))
 
@@ -111,7 +132,7 @@ def _column(value: Any, where: str) -> Column:
         name=_field(item, "name", str, where),
         type=_type(item, where),
         required=_field(item, "required", bool, where),
-        onnx_input=_field(item, "onnx_input", str, where),
+        onnx_input=_text(item, "onnx_input", where),
     )
 
 
@@ -121,9 +142,27 @@ def _output(value: Any, where: str) -> Output:
     return Output(
         name=_field(item, "name", str, where),
         type=_type(item, where),
-        onnx_output=_field(item, "onnx_output", str, where),
+        onnx_output=_text(item, "onnx_output", where),
         index=None if index is None else _field(item, "index", int, where),
     )
+
+
+def _example_request(value: Any) -> ExampleRequest:
+    where = "example_request"
+    item = _mapping(value, where)
+    content_type = _field(item, "content_type", str, where)
+    if item.get("body_base64") is None:
+        return ExampleRequest(content_type, _field(item, "body", str, where).encode("utf-8"))
+    try:
+        body = base64.b64decode(_field(item, "body_base64", str, where), validate=True)
+    except binascii.Error as error:
+        raise _wrong(f"{where}.body_base64", str(error), "base64") from error
+    return ExampleRequest(content_type, body)
+
+
+def _text(item: Mapping[str, Any], name: str, where: str) -> str:
+    """The text of that name, empty if there is none."""
+    return _field(item, name, str, where) if name in item else ""
 
 
 def _type(item: Mapping[str, Any], where: str) -> str:

@@ -173,6 +173,7 @@ class Config(Contract):
     profile: ProfileConfig
     objectives: ObjectivesConfig
     quotas: QuotasConfig
+    prices: dict[str, NonNegativeFloat]
     unknown_blocks: tuple[str, ...]
     monitoring: MonitoringConfig
     tracking: TrackingConfig

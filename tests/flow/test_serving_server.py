@@ -408,3 +408,46 @@ def test_a_prediction_that_cannot_be_recorded_is_served_where_that_is_wanted(
         assert server.post(b"UA,JFK,17,39.5\n")[0] == 200
         assert server.post(b"UA,JFK,17,39.5\n")[0] == 200
         assert "2 so far" in server.stderr.read_text()
+
+
+INFERENCE = """
+print("loading")                                    # goes to stderr, not among the records
+def model_fn(model_dir): return bytes(range(256))
+def input_fn(body, content_type): return body
+def predict_fn(data, model): return data.translate(model[::-1])
+def output_fn(prediction, accept): return prediction, "image/x-negative"
+"""
+
+
+def test_an_archive_s_own_code_answers_bodies_of_any_type(tmp_path: Path) -> None:
+    signature = {
+        "inputs": [],
+        "outputs": [{"name": "image", "type": "string"}],
+        "input_example": [],
+        "example_request": {"content_type": "image/x-raw", "body_base64": "AAE="},
+    }
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "inference.py").write_text(INFERENCE)
+    (tmp_path / "signature.json").write_text(json.dumps(signature))
+    with ready(tmp_path, tmp_path) as server:
+        status, headers, answer = server.post(b"\x00\xfe", "image/x-raw")
+        assert (status, headers["content-type"], answer) == (200, "image/x-negative", b"\xff\x01")
+        [record] = server.records()
+        assert server.stderr.read_text() == "loading\n"
+    captured = record["captureData"]
+    assert captured["endpointInput"]["encoding"] == "BASE64"
+    assert base64.b64decode(captured["endpointInput"]["data"]) == b"\x00\xfe"
+    assert captured["endpointOutput"]["observedContentType"] == "image/x-negative"
+    assert base64.b64decode(captured["endpointOutput"]["data"]) == b"\xff\x01"
+
+
+def test_an_inference_id_that_comes_twice_is_two_predictions(
+    trained: Trained, tmp_path: Path
+) -> None:
+    retried = {"X-Amzn-SageMaker-Inference-Id": "order-7"}
+    with ready(trained.folder, tmp_path) as server:
+        for _ in range(2):
+            assert server.post(b"UA,JFK,17,40\n", headers=retried)[0] == 200
+        first, second = (record["eventMetadata"] for record in server.records())
+    assert first["inferenceId"] == second["inferenceId"] == "order-7"
+    assert first["eventId"] != second["eventId"]

@@ -32,6 +32,8 @@ def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.Co
         ["deploy"],
         ["monitor"],
         ["invoke"],
+        ["cost"],
+        ["cost", "refresh"],
     ],
 )
 def test_every_verb_has_help(words: list[str]) -> None:
@@ -109,3 +111,51 @@ def test_a_definition_is_printed_as_json() -> None:
     ended = run("pipeline", "definition", "monitoring")
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["Steps"][0]["Name"] == "CollectWindow"
+
+
+COST = ("cost", "--duration-ms", "100", "--cold-start-s", "2")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("cost", "--shape", "steady", "--requests-a-month", "9"), "--profile, --duration-ms"),
+        (COST, "--traffic, --endpoint, --shape"),
+        ((*COST, "--shape", "steady", "--traffic", "x.csv"), "--traffic and --shape"),
+        ((*COST, "--shape", "steady"), "--requests-a-month"),
+        ((*COST[:3], "--shape", "steady", "--requests-a-month", "9"), "--cold-start-s"),
+        ((*COST, "--traffic", "missing.csv"), "missing.csv"),
+        ((*COST, "--shape", "steady", "--requests-a-month", "9", "--region", "mars-1"), "refresh"),
+        (
+            (*COST, "--shape", "steady", "--requests-a-month", "9", "--price", "x=1"),
+            "no such price",
+        ),
+        ((*COST, "--traffic", "x.csv", "--max-concurrency", "201"), "1 to 200"),
+    ],
+)
+def test_a_question_about_costs_that_is_not_clear_is_one_line_and_exit_2(
+    words: tuple[str, ...], said: str
+) -> None:
+    ended = run(*words)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert said in ended.stderr
+
+
+def test_costs_are_a_table_with_what_was_assumed_and_a_contract(tmp_path: Path) -> None:
+    arrivals = tmp_path / "arrivals.csv"
+    arrivals.write_text("time\n0\n30\n60\n", encoding="utf-8")
+    config = tmp_path / "c.yaml"
+    config.write_text("prices: {ml.c5.large: 0.5}\n", encoding="utf-8")
+    ended = run(
+        *("--config", str(config), *COST),
+        *("--traffic", str(arrivals), "--out", str(tmp_path / "out")),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "cheapest: on demand, 1024 MB" in ended.stdout
+    assert "left out: provisioned" in ended.stdout
+    assert "365.00" in ended.stdout
+    assert "AWS does not say" in ended.stdout
+    found = json.loads((tmp_path / "out" / "cost.json").read_text(encoding="utf-8"))
+    assert found["traffic"]["span_s"] == 90
+    assert found["cheapest"]["policy"] == "on demand"

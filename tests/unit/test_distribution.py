@@ -20,6 +20,10 @@ def test_configurations_come_along(name: str) -> None:
     assert (files("seatrial.configs") / name).is_file()
 
 
+def test_prices_come_along() -> None:
+    assert (files("seatrial.configs.pricing") / "us-east-1.yaml").is_file()
+
+
 @pytest.mark.parametrize("module", ["seatrial", "seatrial.cli"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
@@ -30,6 +34,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
         "great_expectations",
         "mlflow",
         "moto",
+        "numba",
         "numpy",
         "onnxruntime",
         "pandas",

@@ -12,7 +12,7 @@ import pytest
 
 from seatrial.serving.app import Application
 from seatrial.serving.errors import PredictionError
-from seatrial.serving.invocation import MAX_BODY_BYTES
+from seatrial.serving.invocation import MAX_BODY_BYTES, graph_responder
 from seatrial.serving.model import Model
 from seatrial.serving.record import Records
 from seatrial.serving.recorder import Recorder
@@ -104,7 +104,7 @@ class Caller:
 def call() -> Caller:
     kept = Kept()
     app = Application(
-        cast(Model, Doubler()),
+        graph_responder(cast(Model, Doubler())),
         Recorder(cast(Records, kept), Identity("e", "v", "1"), Recording()),
         accept_time=True,
     )

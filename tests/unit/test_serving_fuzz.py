@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY
-from seatrial.serving.invocation import Request, answer
+from seatrial.serving.invocation import Request, answer, graph_responder
 from seatrial.serving.model import Model
 from seatrial.serving.signature import Column, Output, Signature
 
@@ -86,11 +86,12 @@ def damaged(body: bytes, chance: random.Random) -> bytes:
 def test_a_damaged_body_is_answered_or_refused_with_an_explanation(
     content_type: str, seed: int
 ) -> None:
+    respond = graph_responder(cast(Model, Echo()))
     chance, statuses = random.Random(f"{content_type} {seed}"), set[int]()
     for _ in range(BODIES_A_SEED):
         body = damaged(chance.choice(WHOLE[content_type]), chance)
         accept = chance.choice(["", "*/*", *WHOLE])
-        given = answer(cast(Model, Echo()), Request(content_type, accept, body))
+        given = answer(respond, Request(content_type, accept, body))
         assert given.status in (200, 400), (body, given.body)
         statuses.add(given.status)
         if given.status == 400:

@@ -8,6 +8,16 @@ from seatrial.contracts.baseline import (
     NumericSummary,
     Summary,
 )
+from seatrial.contracts.cost import (
+    CostPolicy,
+    CostReport,
+    Crossover,
+    CurvePoint,
+    LeftOut,
+    PolicyCost,
+    TrafficSummary,
+    UsedPrice,
+)
 from seatrial.contracts.deployment import Action, Arming, Deployment, GoldenPrediction, SelfTest
 from seatrial.contracts.model import (
     ColumnType,
@@ -71,6 +81,10 @@ __all__ = [
     "ColumnType",
     "Contract",
     "Cost",
+    "CostPolicy",
+    "CostReport",
+    "Crossover",
+    "CurvePoint",
     "DataFile",
     "Deployment",
     "DriftBound",
@@ -80,6 +94,7 @@ __all__ = [
     "GoldenPrediction",
     "InputColumn",
     "LabelScores",
+    "LeftOut",
     "MetricScore",
     "ModelInputs",
     "ModelSignature",
@@ -91,6 +106,7 @@ __all__ = [
     "Part",
     "Payload",
     "PayloadProfile",
+    "PolicyCost",
     "Precision",
     "Profile",
     "QualityReport",
@@ -104,6 +120,8 @@ __all__ = [
     "Status",
     "Summary",
     "Task",
+    "TrafficSummary",
+    "UsedPrice",
     "Verdict",
     "Window",
     "first_problem",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from seatrial.contracts.base import Contract, Part
 
@@ -45,13 +45,14 @@ class Payload(Contract):
 class InputColumn(Part):
     """One column of a request, in the order of a CSV body without a header.
 
-    Columns with the same `onnx_input` are stacked in order into one tensor (rows, columns).
+    Columns with the same `onnx_input` are stacked in order into one tensor (rows, columns). It is
+    empty where the archive's own code/inference.py runs the model.
     """
 
     name: str
     type: ColumnType
     required: bool
-    onnx_input: str
+    onnx_input: str = ""
 
 
 class OutputColumn(Part):
@@ -59,8 +60,25 @@ class OutputColumn(Part):
 
     name: str
     type: ColumnType
-    onnx_output: str
+    onnx_output: str = ""
     index: int | None = None
+
+
+class ExampleRequest(Part):
+    """A request for a model whose input_fn reads something else than columns, an image say.
+
+    Exactly one of `body` (text) and `body_base64` is given.
+    """
+
+    content_type: str
+    body: str | None = None
+    body_base64: str | None = None
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if (self.body is None) == (self.body_base64 is None):
+            raise ValueError("exactly one of body and body_base64 is needed")
+        return self
 
 
 class ModelSignature(Contract):
@@ -76,3 +94,4 @@ class ModelSignature(Contract):
     label: str | None
     score: str | None
     input_example: tuple[dict[str, Any], ...] = Field(min_length=1)
+    example_request: ExampleRequest | None = None

@@ -1,0 +1,1 @@
+"""Prices by region, one YAML file each."""

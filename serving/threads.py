@@ -1,0 +1,36 @@
+"""How many threads to compute with: one for each CPU that this process may really use."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def thread_count(cgroup: Path = _CGROUP) -> int:
+    """The CPUs that the process is allowed on, or fewer if its cgroup has a smaller share.
+
+    Threads beyond the share only wait for one another: the quota stops all of them at once.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    share = cpu_share(cgroup)
+    return allowed if share is None else max(1, min(allowed, math.ceil(share)))
+
+
+def cpu_share(cgroup: Path = _CGROUP) -> float | None:
+    """The CPUs that the cgroup (v2, else v1) grants a container; None if it sets no limit."""
+    try:
+        if (cgroup / "cpu.max").is_file():
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:
+            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
+        share = int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # no cgroup, or "max"
+        return None
+    return share if share > 0 else None
