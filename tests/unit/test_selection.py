@@ -96,6 +96,30 @@ def test_a_gain_must_be_surer_than_its_noise() -> None:
     assert chosen(BASE, noisy.model_copy(update={"latencies": (batch,)})) == ["fp32"]
 
 
+@pytest.mark.parametrize(
+    ("value", "survives"),
+    [
+        pytest.param(0.96, True, id="under 5 % slower"),
+        pytest.param(0.95, False, id="over 5 % slower"),
+        pytest.param(0.83, False, id="much slower"),
+    ],
+)
+def test_what_looks_slower_is_passed_over_whatever_else_it_gains(
+    value: float, survives: bool
+) -> None:
+    gaining = candidate(
+        "int8",
+        10,
+        model_size_mb=10.0,
+        start=START.model_copy(update={"speedup": speed(1.5)}),
+    )
+    batch = gaining.latencies[0].model_copy(update={"speedup": speed(value, 0.5, 1.6)})
+    unsure = gaining.model_copy(update={"latencies": (batch,)})
+    assert chosen(BASE, unsure) == (["fp32", "int8"] if survives else ["fp32"])
+    if not survives:
+        assert "perhaps slower than fp32 at 1 row a call" in passed_over("int8", BASE, unsure)
+
+
 def test_small_files_do_not_gain_by_their_size() -> None:
     base = BASE.model_copy(update={"model_size_mb": 1.9})
     assert chosen(base, candidate("int8", 10, model_size_mb=0.95)) == ["fp32"]

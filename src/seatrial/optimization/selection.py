@@ -1,8 +1,9 @@
 """Which candidates go on to be profiled: at most a few, the original's own form among them.
 
 A candidate that is slower than fp32 at a declared batch size is rejected, if the interval of its
-speed-up says so. One that gains nothing worth another variant is passed over. The others are
-ordered by what serverless bills: time, here CPU time over the payloads, times memory.
+speed-up says so. One that looks slower without being surely so is passed over, whatever else it
+gains, and so is one that gains nothing worth another variant. The others are ordered by what
+serverless bills: time, here CPU time over the payloads, times memory.
 """
 
 from __future__ import annotations
@@ -26,6 +27,17 @@ def slower(candidate: Candidate) -> str | None:
     return None
 
 
+def perhaps_slower(candidate: Candidate, least: float) -> str | None:
+    """At which batch size it lost at least `least`, if only by chance; None if at none."""
+    for item in candidate.latencies:
+        if item.speedup is not None and item.speedup.value * (1 + least) < 1:
+            return (
+                f"perhaps slower than {BASE} at {_rows(item.rows)} a call: "
+                f"{_times(item.speedup)} its speed"
+            )
+    return None
+
+
 def select(
     candidates: Sequence[Candidate], *, max_survivors: int, min_gain_ratio: float
 ) -> tuple[Candidate, ...]:
@@ -36,7 +48,10 @@ def select(
     for item in candidates:
         if item.rejection is not None or item is base:
             continue
-        if base is not None and not any(gains(item, base, min_gain_ratio)):
+        doubt = perhaps_slower(item, min_gain_ratio)
+        if base is not None and doubt is not None:
+            reasons[item.name] = doubt
+        elif base is not None and not any(gains(item, base, min_gain_ratio)):
             reasons[item.name] = f"gains nothing over {BASE}: {describe(item, base)}"
         else:
             ranked.append(item)
