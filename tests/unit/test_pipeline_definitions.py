@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from seatrial.config import load_config
+from seatrial.pipelines.processing import offline
 from seatrial.pipelines.upsert import Definitions, approval_pattern, make_definitions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
