@@ -27,14 +27,23 @@ SERVING = [
     for line in (HERE / "requirements-serving.in").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 ]
+# XGBoost's default wheel brings 700 MB for GPUs; xgboost-cpu is the same module without, but has
+# no wheel for macOS, whose default one has none of that either.
 OPTIMIZE = [
+    "lightgbm>=4.6,<5",
     "mlflow>=3.10,<4",
     "onnx>=1.19,<2",
+    "onnxmltools>=1.16,<2",
     "onnxruntime>=1.24,<2",
+    "picklescan>=1.0.4,<2",
     "skl2onnx>=1.20,<2",
     "scikit-learn>=1.7,<2",
     "skops>=0.14,<1",
+    "xgboost-cpu>=3.1,<4; sys_platform != 'darwin'",
+    "xgboost>=3.1,<4; sys_platform == 'darwin'",
 ]
+# Not part of the toolbox: larger than all the rest, and its models must be trusted by name.
+PYTORCH = ["torch>=2.6", "onnxscript>=0.5"]
 # evidently 0.7.23 does not import on pandas 3, although its metadata allows it.
 MONITOR = [
     "evidently>=0.7.20,<0.8",
@@ -83,6 +92,7 @@ setup(
     extras_require={
         "serving": SERVING,
         "optimize": OPTIMIZE,
+        "pytorch": PYTORCH,
         "monitor": MONITOR,
         "cost": COST,
         "pipelines": PIPELINES,

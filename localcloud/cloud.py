@@ -12,6 +12,7 @@ from seatrial.limits import load_limits
 from seatrial.localcloud.api import Handler, Place
 from seatrial.localcloud.app import App
 from seatrial.localcloud.cgroup_search import cgroup_record, cpu_text, find_cgroups, memory_text
+from seatrial.localcloud.compilation import CompilationJobs
 from seatrial.localcloud.delivery import Delivery
 from seatrial.localcloud.endpoint_configs import EndpointConfigs
 from seatrial.localcloud.endpoint_events import EndpointEvents
@@ -85,8 +86,10 @@ class Cloud:
             place, models, configs, tags, self._quotas, self._hosting, loop, events.emit
         )
         quotas = ServiceQuotas(place, self._quotas, new_account(limits))
+        compilation = CompilationJobs(place, tags)
         parts: list[dict[str, Handler]] = [
-            part.handlers() for part in (models, configs, self._endpoints, tags, registry, quotas)
+            part.handlers()
+            for part in (models, configs, self._endpoints, tags, registry, quotas, compilation)
         ]
         self.app = App(
             handlers=[*parts, pipeline_calls],

@@ -199,7 +199,7 @@ def offline(region: str) -> Iterator[None]:
         "AWS_SECRET_ACCESS_KEY": "offline",
     }
     kept = {name: os.environ.get(name) for name in wanted}
-    session = boto3.DEFAULT_SESSION
+    session, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, None  # it keeps what it has resolved
     root = logging.getLogger()
     quiet, level, handlers = root.manager.disable, root.level, list(root.handlers)
     logging.disable(logging.WARNING)  # the SDK turns its own loggers on again while it works

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +27,35 @@ _ELEMENT_TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input of the graph, of shape (rows, columns)."""
+    """One input of the graph: of shape (rows, columns), or (rows, *shape) in C order."""
 
     name: str
     element: Any
     columns: tuple[Column, ...]
+    shape: tuple[int, ...]
 
     def fill(self, columns: Mapping[str, Array], rows: int) -> Array:
         """The tensor of these columns; RequestError for a value that its elements cannot hold."""
-        tensor = np.empty((rows, len(self.columns)), dtype=self.element)
-        for index, column in enumerate(self.columns):
-            tensor[:, index] = self._elements(column, columns, rows)
-        return tensor
+        tensor = self._stacked(columns)
+        if tensor is None:
+            tensor = np.empty((rows, len(self.columns)), dtype=self.element)
+            for index, column in enumerate(self.columns):
+                tensor[:, index] = self._elements(column, columns, rows)
+        return tensor.reshape(rows, *self.shape)
+
+    def _stacked(self, columns: Mapping[str, Array]) -> Array | None:
+        """All columns at once, if all are numbers that a tensor of floats holds; else None.
+
+        Column by column, an image of 3 × 32 × 32 values takes 20 ms.
+        """
+        if np.dtype(self.element).kind != "f":
+            return None
+        values = [columns.get(column.name) for column in self.columns]
+        if any(item is None or item.dtype.kind not in "fiub" for item in values):
+            return None
+        with np.errstate(over="ignore"):
+            tensor: Array = np.array(values).T.astype(self.element, order="C")
+        return None if np.isinf(tensor).any() else tensor
 
     def _elements(self, column: Column, columns: Mapping[str, Array], rows: int) -> Array:
         values = columns.get(column.name)
@@ -68,12 +86,30 @@ def feed_plan(session: Any, signature: Signature) -> tuple[Tensor, ...]:
         texts = {column.type == "string" for column in columns}
         if texts != {_ELEMENT_TYPES[kind] is object}:
             raise _disagree(f"input {name}", [column.type for column in columns], kind)
-        if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != len(columns)):
+        if _row_shape(shape, len(columns)) is None:
             raise _disagree(f"input {name}", f"{len(columns)} columns", f"shape {shape}")
     return tuple(
-        Tensor(name, _ELEMENT_TYPES[found[name].type], tuple(columns))
+        Tensor(
+            name,
+            _ELEMENT_TYPES[found[name].type],
+            tuple(columns),
+            _row_shape(found[name].shape, len(columns)) or (),
+        )
         for name, columns in wanted.items()
     )
+
+
+def _row_shape(shape: Sequence[object], columns: int) -> tuple[int, ...] | None:
+    """The shape of one row that `columns` values fill; None if they cannot.
+
+    One dimension may be open: the columns then say its size.
+    """
+    sizes = [size if isinstance(size, int) and size > 0 else None for size in shape[1:]]
+    known = math.prod(size for size in sizes if size is not None)
+    if not sizes or sizes.count(None) > 1 or columns % known:
+        return None
+    row = tuple(columns // known if size is None else size for size in sizes)
+    return row if math.prod(row) == columns else None
 
 
 def require_outputs(session: Any, signature: Signature) -> list[str]:

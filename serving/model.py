@@ -26,6 +26,8 @@ from seatrial.serving.threads import thread_count
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
+MAPPED_SUFFIX = ".ort"
+
 ANSWER_TYPES: dict[str, Any] = {
     "boolean": np.bool_,
     "integer": np.int64,
@@ -56,7 +58,7 @@ class Model:
         try:
             session = onnxruntime.InferenceSession(
                 str(path),
-                _options(threads or thread_count()),
+                _options(threads or thread_count(), mapped=path.suffix == MAPPED_SUFFIX),
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:  # onnxruntime's own errors have no common base
@@ -117,7 +119,7 @@ def _count_rows(columns: Mapping[str, Array]) -> int:
     return next(iter(counts.values()))
 
 
-def _options(threads: int) -> Any:
+def _options(threads: int, *, mapped: bool) -> Any:
     """Few surprises for a sandbox that has a share of a CPU and is frozen between requests.
 
     Threads that spin for work burn that share. The arena keeps the largest request's memory for
@@ -130,6 +132,9 @@ def _options(threads: int) -> Any:
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    if mapped:  # the weights are used where the file is mapped, instead of being read and copied
+        options.add_session_config_entry("session.use_memory_mapped_ort_model", "1")
+        options.add_session_config_entry("session.use_ort_model_bytes_for_initializers", "1")
     return options
 
 

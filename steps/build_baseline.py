@@ -27,6 +27,7 @@ from seatrial.contracts import (
     read_contract,
     write_contract,
 )
+from seatrial.errors import InputError
 from seatrial.limits import load_limits
 from seatrial.monitoring.baseline import (
     Rows,
@@ -45,8 +46,9 @@ from seatrial.monitoring.columns import (
 )
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
+from seatrial.optimization.data import read_frame
+from seatrial.optimization.measuring import BATCH_ROWS
 from seatrial.steps.entry import run
-from seatrial.steps.optimize_model import BATCH_ROWS, read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +57,12 @@ if TYPE_CHECKING:
 
 
 def choose_candidate(optimization: Optimization) -> Candidate:
-    """The first survivor; if none is left, the first candidate, so that the judge can say so."""
+    """The first survivor: fp32. If none is left, the first candidate, so that the judge can say so.
+
+    It is not known yet which one will serve: this runs beside ProfileModel. fp32 is the closest to
+    the original, the guards keep the others close to that, and JudgeReadiness says how much of a
+    drift bound the difference may use up (its check BASELINE_MATCH).
+    """
     return (*optimization.survivors, *optimization.candidates)[0]
 
 
@@ -75,6 +82,13 @@ def build(
     from seatrial.serving.model import Model
 
     chosen = choose_candidate(read_contract(Optimization, candidates / "optimization.json"))
+    if chosen.archive is None:
+        raise InputError(
+            "no candidate was built, so there are no predictions to make a baseline of",
+            got=chosen.rejection or chosen.name,
+            allowed="one candidate that loads",
+            do="Read the reasons in optimization.json",
+        )
     with TemporaryDirectory() as scratch:
         limit_mb = load_limits().disk_mb.value
         folder = unpack(candidates / chosen.archive, Path(scratch), max_mb=limit_mb)
@@ -103,6 +117,7 @@ def build(
         held_out_rows=len(next(iter(held_out.values()))),
         seed=seed,
         quality=chosen.quality,
+        candidate=chosen.name,
     )
     write_columns(held_out, columns, output / "held_out.parquet")
     write_columns(sample(parts, seed), columns, output / "reference_sample.parquet")

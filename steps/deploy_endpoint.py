@@ -121,6 +121,7 @@ class Chosen:
 
     candidate: Candidate
     archive: Path
+    archive_sha256: str
     serverless: ServerlessConfiguration
 
 
@@ -135,6 +136,13 @@ def chosen_candidate(candidates: Path, readiness: Readiness) -> Chosen:
         )
     optimization = read_contract(Optimization, candidates / "optimization.json")
     candidate = next(item for item in optimization.candidates if item.name == readiness.candidate)
+    if candidate.archive is None or candidate.archive_sha256 is None:
+        raise InputError(
+            f"the candidate {candidate.name} was not packed",
+            got=candidate.rejection or candidate.passed_over,
+            allowed="a survivor",
+            do="Run the pipeline again from OptimizeModel",
+        )
     archive = candidates / candidate.archive
     if (seen := sha256_of(archive)) != candidate.archive_sha256:
         raise InputError(
@@ -143,7 +151,7 @@ def chosen_candidate(candidates: Path, readiness: Readiness) -> Chosen:
             allowed=f"sha256 {candidate.archive_sha256}",
             do="Run the pipeline again from OptimizeModel",
         )
-    return Chosen(candidate, archive, readiness.recommended)
+    return Chosen(candidate, archive, candidate.archive_sha256, readiness.recommended)
 
 
 def read_payloads(path: Path) -> list[Payload]:
@@ -203,7 +211,7 @@ def dry_run(
     target = make_target(
         config,
         chosen.serverless,
-        archive_sha256=chosen.candidate.archive_sha256,
+        archive_sha256=chosen.archive_sha256,
         baseline=baseline,
         model_package_arn=model_package_arn,
     )
@@ -227,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = make_target(
         config,
         chosen.serverless,
-        archive_sha256=chosen.candidate.archive_sha256,
+        archive_sha256=chosen.archive_sha256,
         baseline=args.baseline,
         model_package_arn=args.model_package_arn,
     )

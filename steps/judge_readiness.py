@@ -1,4 +1,4 @@
-"""Judge whether the profiled candidates are ready to serve, and recommend a configuration.
+"""Judge whether the profiled candidates are ready to serve, choose one, recommend a configuration.
 
 Reads   candidates/optimization.json, profile/profile.json, baseline/, the configuration; quotas,
         endpoints, topic and bucket from AWS.
@@ -8,7 +8,7 @@ Writes  readiness.json (Readiness), verdict.json (Verdict). "Not ready" is an an
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,20 @@ from seatrial.aws import client, explained
 from seatrial.config import Config, QuotasConfig, read_resolved_config
 from seatrial.contracts import (
     Baseline,
+    NumericSummary,
     Optimization,
     Profile,
     Readiness,
+    Summary,
     read_contract,
     write_contract,
 )
 from seatrial.errors import InputError
 from seatrial.limits import Limits, load_limits
 from seatrial.pipelines.registration import describe_package
+from seatrial.readiness.choice import choose
 from seatrial.readiness.facts import Account, Facts, MonitoringPlan, Quota
-from seatrial.readiness.verdict import judge, verdict
+from seatrial.readiness.verdict import verdict
 from seatrial.steps.entry import run
 
 TOTAL_CONCURRENCY_QUOTA = "L-96300102"
@@ -43,42 +46,31 @@ def judge_candidates(
     config: Config,
     limits: Limits,
 ) -> Readiness:
-    """Judge every profiled candidate; the best is the ready one that costs least.
-
-    If none is ready, the answer is about the one with the fewest failing checks.
-    """
+    """Judge every profiled candidate, and choose among them by the user's objective."""
     measured = {item.candidate: item for item in profile.candidates}
-    judged = [
-        judge(
-            Facts(
-                candidate=candidate,
-                measured=measured[candidate.name],
-                profile=profile,
-                optimization=optimization,
-                package=package,
-                account=account,
-                plan=plan,
-                config=config,
-                limits=limits,
-            )
+    profiled = [
+        Facts(
+            candidate=candidate,
+            measured=measured[candidate.name],
+            profile=profile,
+            optimization=optimization,
+            package=package,
+            account=account,
+            plan=plan,
+            config=config,
+            limits=limits,
         )
         for candidate in optimization.candidates
         if candidate.name in measured
     ]
-    if not judged:
+    if not profiled:
         raise InputError(
             "the profile has none of the candidates",
             got=sorted(measured),
             allowed=[candidate.name for candidate in optimization.candidates],
             do="Run ProfileModel on the output of this OptimizeModel",
         )
-    return min(judged, key=_preference)
-
-
-def _preference(readiness: Readiness) -> tuple[bool, int, float]:
-    failing = sum(check.status == "fail" for check in readiness.checks)
-    price = readiness.cost.usd_per_million_requests if readiness.cost else float("inf")
-    return not readiness.ready, failing, price
+    return choose(profiled)
 
 
 def read_account(config: Config, limits: Limits, *, clients: dict[str, Any]) -> Account:
@@ -164,12 +156,27 @@ def _read_baseline(folder: Path) -> Baseline | None:
     return read_contract(Baseline, path) if path.is_file() else None
 
 
+def _read_output_std(folder: Path, baseline: Baseline | None) -> dict[str, float]:
+    """The reference's standard deviation of each score; empty without a baseline's summary."""
+    path = folder / "summary.json"
+    if baseline is None or not path.is_file():
+        return {}
+    columns = read_contract(Summary, path).columns
+    found = {name: columns.get(name) for name in baseline.output_columns}
+    return {name: item.std for name, item in found.items() if isinstance(item, NumericSummary)}
+
+
 def read_plan(
-    config: Config, baseline: Baseline | None, *, clients: dict[str, Any]
+    config: Config,
+    baseline: Baseline | None,
+    *,
+    output_std: Mapping[str, float],
+    clients: dict[str, Any],
 ) -> MonitoringPlan:
     """What there is to watch the endpoint with."""
     return MonitoringPlan(
         baseline=baseline,
+        output_std=output_std,
         records_bucket_found=_exists(lambda: clients["s3"].head_bucket(Bucket=config.bucket)),
         alert_topic_found=_exists(
             lambda: clients["sns"].get_topic_attributes(TopicArn=config.monitoring.alert_topic_arn)
@@ -204,9 +211,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     config, limits = read_resolved_config(args.config), load_limits()
     optimization = read_contract(Optimization, args.candidates / "optimization.json")
     baseline = _read_baseline(args.baseline)
+    output_std = _read_output_std(args.baseline, baseline)
     if args.offline:
         package: dict[str, Any] = {}
-        account, plan = assumed_account(config, limits), MonitoringPlan(baseline, None, None)
+        account = assumed_account(config, limits)
+        plan = MonitoringPlan(baseline, None, None, output_std)
     else:
         clients = {
             name: client(name, region=config.region)
@@ -216,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         package = {} if arn is None else describe_package(arn, clients["sagemaker"])
         with explained("quotas and the monitoring plan", do="Check the job role's permissions"):
             account = read_account(config, limits, clients=clients)
-            plan = read_plan(config, baseline, clients=clients)
+            plan = read_plan(config, baseline, output_std=output_std, clients=clients)
     readiness = judge_candidates(
         optimization,
         read_contract(Profile, args.profile / "profile.json"),

@@ -109,12 +109,16 @@ class Limits(NamedTuple):
 # ---- what is to be profiled
 
 
+def _survives(candidate: dict[str, Any]) -> bool:
+    return candidate["rejection"] is None and candidate.get("passed_over") is None
+
+
 def read_names(folder: Path, wanted: str | None) -> list[str]:
-    """The candidates to profile: the wanted ones, by default those that were not rejected."""
+    """The candidates to profile: the wanted ones, by default the survivors."""
     path = folder / "optimization.json"
     try:
         candidates = json.loads(path.read_text(encoding="utf-8"))["candidates"]
-        names = [item["name"] for item in candidates if item["rejection"] is None]
+        names = [item["name"] for item in candidates if _survives(item)]
         known = [item["name"] for item in candidates]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ProfileError(

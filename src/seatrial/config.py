@@ -9,11 +9,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from seatrial.contracts import Contract, Part, first_problem
 from seatrial.errors import ConfigError
+from seatrial.optimization.neo_settings import NeoConfig
 
+Recipe = Literal["fp32", "fp32-mapped", "int8-dynamic", "int8-static", "int8-mixed", "fp16"]
+OptimizeFor = Literal["cost", "latency", "cold_start"]
 MemoryTier = Literal[1024, 2048, 3072, 4096, 5120, 6144]
 Name = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
 
@@ -48,12 +59,54 @@ class RolesConfig(Part):
     firehose: str
 
 
-class GuardsConfig(Part):
-    """How far an optimised candidate may be from the original."""
+class DeviationGuards(Part):
+    """How far predictions may be from the original's, whatever the labels say."""
 
     max_mean_deviation: NonNegativeFloat
     min_label_agreement_ratio: float = Field(ge=0, le=1)
+
+
+class GuardsConfig(DeviationGuards):
+    """How far an optimised candidate may be from the original.
+
+    Quality is judged by the 95 % interval of its drop: that must end within the guard.
+    """
+
+    reduced_precision: DeviationGuards
     max_quality_drop: NonNegativeFloat
+    max_relative_error_rise: NonNegativeFloat
+
+    def deviation(self, *, exact: bool) -> DeviationGuards:
+        """The guards for a candidate that only rounds differently, or for one that approximates."""
+        return self if exact else self.reduced_precision
+
+
+class OptimizationConfig(Part):
+    """Which candidates are made, how they are measured, and how many go on."""
+
+    candidates: tuple[Recipe, ...]
+    cpu: Literal["vnni"] | None
+    batch_rows: tuple[PositiveInt, ...] | None
+    max_survivors: PositiveInt
+    min_gain_ratio: NonNegativeFloat
+    calibration_rows: PositiveInt
+    mapped_min_weights_mb: NonNegativeFloat
+    mixed_max_trials: PositiveInt
+    repeats: int = Field(ge=2)
+    seconds_per_batch: PositiveFloat
+    bootstrap_resamples: int = Field(ge=100)
+    seed: NonNegativeInt
+    child_memory_mb: PositiveInt
+    child_timeout_s: PositiveFloat
+    trusted_sources: tuple[str, ...]
+    neo: NeoConfig | None
+
+    @field_validator("candidates")
+    @classmethod
+    def _with_fp32(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        if "fp32" not in recipes or len(set(recipes)) != len(recipes):
+            raise ValueError("fp32 must be among them, and each only once")
+        return recipes
 
 
 class ProfileConfig(Part):
@@ -67,6 +120,8 @@ class ProfileConfig(Part):
 class ObjectivesConfig(Part):
     """What the user wants of the endpoint."""
 
+    optimize_for: OptimizeFor
+    tie_ratio: float = Field(ge=0, lt=1)
     memory_headroom_ratio: float = Field(ge=0, lt=1)
     latency_p95_ms: PositiveFloat
     cold_start_s: PositiveFloat
@@ -114,6 +169,7 @@ class Config(Contract):
     instance_type: str
     roles: RolesConfig
     guards: GuardsConfig
+    optimization: OptimizationConfig
     profile: ProfileConfig
     objectives: ObjectivesConfig
     quotas: QuotasConfig

@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 # Whether more is better; a drop of the others is an improvement.
-HIGHER_IS_BETTER = {"auc": True, "accuracy": True, "brier": False, "rmse": False, "mae": False}
+HIGHER_IS_BETTER = {
+    "auc": True,
+    "accuracy": True,
+    "f1": True,
+    "brier": False,
+    "rmse": False,
+    "mae": False,
+}
+# All others are between 0 and 1.
+IN_UNITS_OF_THE_TARGET = frozenset({"rmse", "mae"})
 
 
 def measure_quality(

@@ -65,7 +65,7 @@ def test_a_folder_that_is_no_model_is_one_line_and_exit_2(tmp_path: Path) -> Non
     payloads.write_text("", encoding="utf-8")
     missing = tmp_path / "validation.parquet"
     ended = run(
-        *("optimize", str(tmp_path), "--validation", str(missing)),
+        *("optimize", str(tmp_path), "--data", str(missing)),
         *("--payloads", str(payloads), "--target", "late", "--out", str(tmp_path / "out")),
     )
     assert ended.returncode == 2
@@ -81,7 +81,7 @@ def test_a_truncated_archive_is_one_line_and_exit_2(tmp_path: Path) -> None:
     pd.DataFrame({"late": [0, 1]}).to_parquet(tmp_path / "v.parquet")
     (tmp_path / "p.jsonl").write_text("", encoding="utf-8")
     ended = run(
-        *("optimize", str(archive), "--validation", str(tmp_path / "v.parquet")),
+        *("optimize", str(archive), "--data", str(tmp_path / "v.parquet")),
         *("--payloads", str(tmp_path / "p.jsonl"), "--target", "late"),
         *("--out", str(tmp_path / "out")),
     )

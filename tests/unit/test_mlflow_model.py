@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from seatrial.config import load_config
-from seatrial.contracts import Agreement, ModelSignature, Optimization, read_contract
+from seatrial.contracts import ModelSignature, Origin, Task, read_contract
 from seatrial.errors import InputError
-from seatrial.guards import rejection
-from seatrial.mlflow_model import load_sklearn, read_mlflow_model
-from seatrial.steps.optimize_model import ValidationData, optimize
+from seatrial.optimization import mlflow_model
+from seatrial.optimization.mlflow_model import read_mlflow_model
+from seatrial.optimization.origin import read_predictions
+from seatrial.optimization.origin_child import Request, prepare_here
+from seatrial.serving.model import Model
 
-GUARDS = load_config().guards
+BINARY, VALUE = "binary_classification", "regression"
 
 
 def frame(rows: int = 400) -> pd.DataFrame:
@@ -29,53 +32,73 @@ def frame(rows: int = 400) -> pd.DataFrame:
     return pd.DataFrame({"origin": origin, "temp": temp, "late": late.astype("int64")})
 
 
-def save_model(folder: Path, *, kind: str = "trees", **options: Any) -> Path:
-    """A small model of its own kind as an MLflow model directory, by mlflow itself."""
+def numbers() -> pd.DataFrame:
+    return frame().assign(temp=lambda d: d["temp"].fillna(0), twice=lambda d: 2 * d["temp"])
+
+
+def save_model(folder: Path, model: Any, inputs: pd.DataFrame) -> Path:
+    """The fitted model as an MLflow model directory, by mlflow itself."""
     import mlflow.sklearn
     from mlflow.models import infer_signature
-    from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LinearRegression, LogisticRegression
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder
 
-    rows = frame()
-    numbers = rows[["temp"]].fillna(0).assign(twice=lambda d: 2 * d["temp"])
-    if kind == "trees":
-        columns = ColumnTransformer(
-            [("o", OneHotEncoder(sparse_output=False), ["origin"]), ("t", "passthrough", ["temp"])]
-        )
-        model: Any = Pipeline(
-            [("c", columns), ("m", HistGradientBoostingClassifier(max_iter=10, random_state=0))]
-        )
-        inputs = rows[["origin", "temp"]]
-    else:
-        model = LogisticRegression() if kind == "logistic" else LinearRegression()
-        inputs = numbers
-    model.fit(inputs, rows["late"])
-    given = {
-        "signature": infer_signature(inputs, model.predict(inputs)),
-        "input_example": inputs.dropna().head(2),
-        "pip_requirements": [],
-        "skops_trusted_types": [
+    mlflow.sklearn.save_model(
+        model,
+        folder,
+        signature=infer_signature(inputs, model.predict(inputs)),
+        input_example=inputs.dropna().head(2),
+        pip_requirements=[],
+        skops_trusted_types=[
             "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
             "numpy.dtype",
         ],
-        **options,
-    }
-    mlflow.sklearn.save_model(model, folder, **given)
+    )
     return folder
 
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp("models") / "trees")
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    rows = frame()
+    columns = ColumnTransformer(
+        [("o", OneHotEncoder(sparse_output=False), ["origin"]), ("t", "passthrough", ["temp"])]
+    )
+    model = Pipeline(
+        [("c", columns), ("m", HistGradientBoostingClassifier(max_iter=10, random_state=0))]
+    )
+    model.fit(rows[["origin", "temp"]], rows["late"])
+    folder = tmp_path_factory.mktemp("models") / "trees"
+    return save_model(folder, model, rows[["origin", "temp"]])
 
 
-def edit(source: Path, folder: Path, change: Any) -> Path:
+def prepared(
+    source: Path, out: Path, *, rows: pd.DataFrame | None = None, task: Task = BINARY
+) -> Origin:
+    out.mkdir(parents=True, exist_ok=True)
+    (frame() if rows is None else rows).to_parquet(out / "rows.parquet")
+    request = Request(
+        source=source, rows=out / "rows.parquet", task=task, target="late", trusted=False
+    )
+    return prepare_here(request, out)
+
+
+def deviation(out: Path, rows: pd.DataFrame) -> float:
+    signature = read_contract(ModelSignature, out / "signature.json")
+    columns = {item.name: rows[item.name].to_numpy() for item in signature.inputs}
+    answer = Model.load(out).predict(columns)
+    wanted = read_predictions(out / "predictions.npz")
+    if wanted.labels is not None:
+        assert list(answer["label"].astype(str)) == list(wanted.labels.astype(str))
+    names = [item.name for item in signature.outputs if item.name != signature.label]
+    found = np.column_stack([answer[name] for name in names])
+    return float(np.abs(found - wanted.scores).max())
+
+
+def edit(source: Path, folder: Path, change: Callable[[Any], Any]) -> Path:
     """A copy of the model whose MLmodel went through `change`."""
-    import shutil
-
     shutil.copytree(source, folder)
     description = yaml.safe_load((folder / "MLmodel").read_text())
     change(description)
@@ -92,48 +115,61 @@ def test_columns_with_gaps_are_optional(trees: Path) -> None:
 
 
 def test_trees_with_text_and_gaps_predict_the_same(trees: Path, tmp_path: Path) -> None:
-    validation = ValidationData("binary_classification", frame(), "late")
-    found = optimize(trees, validation, GUARDS, tmp_path, model_package_arn=None)
-    (candidate,) = found.survivors
-    assert candidate.agreement.max_deviation < 1e-5
-    assert candidate.quality["auc"] == pytest.approx(found.original_quality["auc"], abs=1e-4)
-    assert (tmp_path / candidate.archive).is_file()
-    assert read_contract(Optimization, tmp_path / "optimization.json") == found
+    found = prepared(trees, tmp_path)
+    assert (found.flavor, found.source_format, found.trusted_by) == (
+        "sklearn",
+        "skops",
+        "allow list",
+    )
+    assert found.rows == 400
+    assert set(found.files) >= {"MLmodel", "model.skops"}
+    assert deviation(tmp_path, frame()) < 1e-5
 
 
 def test_numbers_alone_are_stacked_into_one_tensor(tmp_path: Path) -> None:
-    from seatrial.archives import unpack
+    from sklearn.linear_model import LogisticRegression
 
-    rows = frame().assign(temp=lambda d: d["temp"].fillna(0), twice=lambda d: 2 * d["temp"])
-    model = save_model(tmp_path / "model", kind="logistic")
-    validation = ValidationData("binary_classification", rows, "late")
-    found = optimize(model, validation, GUARDS, tmp_path / "out", model_package_arn=None)
-    folder = unpack(tmp_path / "out" / found.candidates[0].archive, tmp_path / "m", max_mb=10)
-    signature = read_contract(ModelSignature, folder / "signature.json")
+    rows = numbers()
+    inputs = rows[["temp", "twice"]]
+    model = LogisticRegression().fit(inputs, rows["late"])
+    prepared(save_model(tmp_path / "model", model, inputs), tmp_path / "out", rows=rows)
+    signature = read_contract(ModelSignature, tmp_path / "out" / "signature.json")
     assert {item.onnx_input for item in signature.inputs} == {"features"}
+    assert deviation(tmp_path / "out", rows) < 1e-5
 
 
 def test_a_regression_has_a_prediction_and_no_label(tmp_path: Path) -> None:
-    rows = frame().assign(temp=lambda d: d["temp"].fillna(0), twice=lambda d: 2 * d["temp"])
-    model = save_model(tmp_path / "model", kind="linear")
-    found = optimize(
-        model,
-        ValidationData("regression", rows, "late"),
-        GUARDS,
-        tmp_path / "out",
-        model_package_arn=None,
-    )
-    assert set(found.candidates[0].quality) == {"rmse", "mae"}
-    assert found.survivors
+    from sklearn.linear_model import LinearRegression
+
+    rows = numbers()
+    inputs = rows[["temp"]]
+    model = LinearRegression().fit(inputs, rows["late"])
+    out = tmp_path / "out"
+    prepared(save_model(tmp_path / "model", model, inputs), out, rows=rows, task=VALUE)
+    assert read_predictions(out / "predictions.npz").labels is None
+    assert deviation(out, rows) < 1e-5
 
 
-def test_the_same_model_packs_to_the_same_archive(trees: Path, tmp_path: Path) -> None:
-    validation = ValidationData("binary_classification", frame(), "late")
-    first, second = (
-        optimize(trees, validation, GUARDS, tmp_path / name, model_package_arn=None)
-        for name in "ab"
-    )
-    assert first.candidates[0].archive_sha256 == second.candidates[0].archive_sha256
+def test_a_classifier_without_probabilities_is_told(tmp_path: Path) -> None:
+    from sklearn.linear_model import RidgeClassifier
+
+    rows = numbers()
+    inputs = rows[["temp", "twice"]]
+    model = RidgeClassifier().fit(inputs, rows["late"])
+    with pytest.raises(InputError, match="RidgeClassifier without predict_proba"):
+        prepared(save_model(tmp_path / "model", model, inputs), tmp_path / "out", rows=rows)
+
+
+def test_a_part_without_converter_is_told(tmp_path: Path) -> None:
+    from sklearn.kernel_approximation import PolynomialCountSketch
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rows = numbers()
+    inputs = rows[["temp", "twice"]]
+    model = make_pipeline(PolynomialCountSketch(), LogisticRegression()).fit(inputs, rows["late"])
+    with pytest.raises(InputError, match=r"cannot be converted.*PolynomialCountSketch"):
+        prepared(save_model(tmp_path / "model", model, inputs), tmp_path / "out", rows=rows)
 
 
 def test_a_model_without_signature_is_told(trees: Path, tmp_path: Path) -> None:
@@ -152,7 +188,7 @@ def test_a_flavor_without_converter_is_told(trees: Path, tmp_path: Path) -> None
     model = edit(
         trees, tmp_path / "m", lambda d: d.update(flavors={"prophet": {}, "python_function": {}})
     )
-    with pytest.raises(InputError, match="got 'prophet', allowed sklearn"):
+    with pytest.raises(InputError, match="got 'prophet', allowed sklearn, xgboost, lightgbm, onnx"):
         read_mlflow_model(model)
 
 
@@ -161,71 +197,115 @@ def test_a_folder_without_mlmodel_is_told(tmp_path: Path) -> None:
         read_mlflow_model(tmp_path)
 
 
-def test_an_input_that_is_no_column_is_told(trees: Path, tmp_path: Path) -> None:
-    tensor = json.dumps([{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1]}}])
-    model = edit(trees, tmp_path / "m", lambda d: d["signature"].update(inputs=tensor))
-    with pytest.raises(InputError, match="data frame as its input"):
+@pytest.mark.parametrize(
+    "inputs", ["not json", "[1]", '[{"type": "tensor"}]', '{"a": 1}', '[{"type": 3, "name": []}]']
+)
+def test_a_signature_that_mlflow_does_not_write_is_told(
+    inputs: str, trees: Path, tmp_path: Path
+) -> None:
+    model = edit(trees, tmp_path / "m", lambda d: d["signature"].update(inputs=inputs))
+    with pytest.raises(InputError, match=r"Log the model (again )?with"):
         read_mlflow_model(model)
 
 
-def test_a_pickle_is_not_loaded(trees: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["../trees/model.skops", "/etc/passwd", None, "missing"])
+def test_a_file_that_is_not_the_models_own_is_refused(
+    name: str | None, trees: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trees, tmp_path / "trees")
     model = edit(
-        trees,
-        tmp_path / "m",
-        lambda d: d["flavors"]["sklearn"].update(serialization_format="cloudpickle"),
+        trees, tmp_path / "m", lambda d: d["flavors"]["sklearn"].update(pickled_model=name)
     )
-    with pytest.raises(InputError, match=r"can run code.*skops"):
-        load_sklearn(read_mlflow_model(model))
+    with pytest.raises(InputError, match="in the model's own folder"):
+        read_mlflow_model(model).file("pickled_model")
 
 
-def test_types_of_other_packages_are_not_loaded(trees: Path, tmp_path: Path) -> None:
-    model = edit(
-        trees,
-        tmp_path / "m",
-        lambda d: d["flavors"]["sklearn"].update(skops_trusted_types=["os.system"]),
-    )
-    with pytest.raises(InputError, match=r"got 'os\.system'"):
-        load_sklearn(read_mlflow_model(model))
+def tensors(trees: Path, folder: Path, example: Any, **shapes: tuple[str, list[int]]) -> Path:
+    """A copy of the model with tensors as its input; the name "" is that of one without name."""
+    specs = [
+        {
+            "type": "tensor",
+            "tensor-spec": {"dtype": dtype, "shape": shape},
+            **({"name": name} if name != "unnamed" else {}),
+        }
+        for name, (dtype, shape) in shapes.items()
+    ]
+    model = edit(trees, folder, lambda d: d["signature"].update(inputs=json.dumps(specs)))
+    (model / "input_example.json").write_text(json.dumps(example))
+    return model
+
+
+def test_a_tensor_becomes_a_column_for_each_value(trees: Path, tmp_path: Path) -> None:
+    model = tensors(trees, tmp_path / "m", [[1.5, 2.5]] * 20, unnamed=("float32", [-1, 2]))
+    found = read_mlflow_model(model)
+    assert [(item.name, item.type) for item in found.columns] == [
+        ("input_0", "float"),
+        ("input_1", "float"),
+    ]
+    assert found.input_example == ({"input_0": 1.5, "input_1": 2.5},) * 10
+
+
+def test_more_dimensions_are_columns_in_c_order(trees: Path, tmp_path: Path) -> None:
+    example = {"inputs": {"a": [[[1, 2], [3, 4]]], "b": [[5]]}}
+    model = tensors(trees, tmp_path / "m", example, a=("float64", [-1, 2, 2]), b=("int64", [-1, 1]))
+    found = read_mlflow_model(model)
+    assert found.input_example == ({"a_0": 1, "a_1": 2, "a_2": 3, "a_3": 4, "b_0": 5},)
+    assert (found.shape_of("a"), found.shape_of("b")) == ((2, 2), (1,))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [
+        ("float32", [-1]),
+        ("float32", [-1, -1]),
+        ("float32", [3, 4]),
+        ("float32", [-1, 0]),
+        ("complex64", [-1, 2]),
+    ],
+)
+def test_a_tensor_that_cannot_be_served_is_told(
+    dtype: str, shape: list[int], trees: Path, tmp_path: Path
+) -> None:
+    model = tensors(trees, tmp_path / "m", [[1]], unnamed=(dtype, shape))
+    with pytest.raises(InputError, match="shape or type that cannot be served"):
+        read_mlflow_model(model)
+
+
+@pytest.mark.parametrize(("width", "fits"), [(7, True), (8, True), (9, False)])
+def test_the_values_of_a_tensor_are_limited(
+    width: int, fits: bool, trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mlflow_model, "MAX_COLUMNS", 8)
+    model = tensors(trees, tmp_path / "m", [[0] * width], unnamed=("float32", [-1, width]))
+    if fits:
+        assert len(read_mlflow_model(model).columns) == width
+    else:
+        with pytest.raises(InputError, match="too many values to be columns: got 9"):
+            read_mlflow_model(model)
 
 
 def test_a_damaged_model_file_is_told(trees: Path, tmp_path: Path) -> None:
     model = edit(trees, tmp_path / "m", lambda _: None)
     (model / "model.skops").write_bytes(b"PK\x03\x04 and nothing more")
     with pytest.raises(InputError, match="cannot load the scikit-learn model"):
-        load_sklearn(read_mlflow_model(model))
+        prepared(model, tmp_path / "out")
 
 
 def test_validation_data_without_a_column_is_told(trees: Path, tmp_path: Path) -> None:
-    validation = ValidationData("binary_classification", frame().drop(columns="temp"), "late")
     with pytest.raises(InputError, match="rows without temp"):
-        optimize(trees, validation, GUARDS, tmp_path, model_package_arn=None)
+        prepared(trees, tmp_path, rows=frame().drop(columns="temp"))
 
 
-@pytest.mark.parametrize(
-    ("mean", "same", "auc", "said"),
-    [
-        pytest.param(0.001, 1.0, 0.75, None, id="exactly at the deviation guard"),
-        pytest.param(0.0011, 1.0, 0.75, "mean deviation", id="over it"),
-        pytest.param(float("nan"), 1.0, 0.75, "mean deviation", id="not a number"),
-        pytest.param(0.0, 0.999, 0.75, None, id="exactly at the label guard"),
-        pytest.param(0.0, 0.998, 0.75, "label agreement", id="under it"),
-        pytest.param(0.0, 1.0, 0.745, None, id="exactly at the quality guard"),
-        pytest.param(0.0, 1.0, 0.744, "auc falls", id="beyond it"),
-        pytest.param(0.0, 1.0, 0.9, None, id="better than the original"),
-    ],
-)
-def test_a_candidate_outside_a_guard_is_rejected(
-    mean: float, same: float, auc: float, said: str | None
-) -> None:
-    found = Agreement.model_construct(
-        rows=10, max_deviation=mean, mean_deviation=mean, label_agreement_ratio=same
+def test_validation_data_that_the_model_cannot_take_is_told(trees: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"fails on the validation data.*unknown categories"):
+        prepared(trees, tmp_path, rows=frame().assign(origin="nowhere"))
+
+
+def test_a_target_among_the_inputs_is_told(trees: Path, tmp_path: Path) -> None:
+    rows = frame()
+    rows.to_parquet(tmp_path / "rows.parquet")
+    request = Request(
+        source=trees, rows=tmp_path / "rows.parquet", task=BINARY, target="temp", trusted=False
     )
-    reason = rejection(found, {"auc": auc}, {"auc": 0.75}, GUARDS)
-    assert (reason is None) if said is None else (reason is not None and said in reason)
-
-
-def test_an_error_that_grows_is_a_drop_in_quality() -> None:
-    found = Agreement(rows=1, max_deviation=0, mean_deviation=0, label_agreement_ratio=None)
-    reason = rejection(found, {"rmse": 1.1}, {"rmse": 1.0}, GUARDS)
-    assert reason is not None
-    assert "rmse falls" in reason
+    with pytest.raises(InputError, match="what it is to predict as an input"):
+        prepare_here(request, tmp_path)

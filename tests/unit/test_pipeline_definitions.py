@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from seatrial.config import load_config
+from seatrial.pipelines.processing import offline
 from seatrial.pipelines.upsert import Definitions, approval_pattern, make_definitions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -97,3 +98,19 @@ def test_making_a_definition_leaves_no_credentials_behind(definitions: Definitio
     session = boto3.DEFAULT_SESSION
     credentials = None if session is None else session.get_credentials()
     assert credentials is None or credentials.access_key != "offline"
+
+
+def test_a_session_that_was_there_before_keeps_its_own_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    earlier = boto3.Session(region_name="us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", earlier)
+    with offline("us-east-1"):
+        assert boto3.client("s3")._request_signer._credentials.access_key == "offline"
+    assert boto3.DEFAULT_SESSION is earlier
+    assert earlier.get_credentials() is None

@@ -77,6 +77,16 @@ def candidates(folder: Path, **rejections: str | None) -> Path:
     return folder
 
 
+def test_a_candidate_that_was_passed_over_is_not_profiled(tmp_path: Path) -> None:
+    items = [
+        {"name": "fp32", "rejection": None, "passed_over": None},
+        {"name": "fp16", "rejection": None, "passed_over": "gains nothing over fp32"},
+    ]
+    (tmp_path / "optimization.json").write_text(json.dumps({"candidates": items}))
+    assert profile_model.read_names(tmp_path, None) == ["fp32"]
+    assert profile_model.read_names(tmp_path, "fp16") == ["fp16"]
+
+
 def test_survivors_are_profiled_unless_others_are_named(tmp_path: Path) -> None:
     folder = candidates(tmp_path, fp32=None, int8="mean deviation 0.2", ort=None)
     assert read_names(folder, None) == ["fp32", "ort"]

@@ -210,3 +210,86 @@ def test_a_model_file_that_is_missing_or_broken_is_named(
         (tmp_path / "model.onnx").write_bytes(content)
     with pytest.raises(StartError, match=r"cannot be loaded: got model\.onnx: "):
         Model.load(tmp_path)
+
+
+# Tensors of more than two dimensions, and models that are mapped instead of read.
+
+
+def image_folder(folder: Path, shape: list[Any], columns: int, **changes: Any) -> Path:
+    """image (rows, *shape) → the same, flat."""
+    make = helper.make_tensor_value_info
+    made = helper.make_graph(
+        [helper.make_node("Flatten", ["image"], ["flat"])],
+        "test",
+        [make("image", TensorProto.FLOAT, [None, *shape])],
+        [make("flat", TensorProto.FLOAT, [None, None])],
+    )
+    document = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    names = [f"p{number}" for number in range(columns)]
+    model_folder(
+        folder,
+        inputs=[
+            {"name": name, "type": "double", "required": True, "onnx_input": "image"}
+            for name in names
+        ],
+        outputs=[
+            {"name": f"q{number}", "type": "double", "onnx_output": "flat", "index": number}
+            for number in range(columns)
+        ],
+        input_example=[dict.fromkeys(names, 0.0)],
+        **changes,
+    )
+    onnx.save(document, folder / "model.onnx")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "shape", [[2, 3], [1, 2, 3], ["height", 3]], ids=["2x3", "1x2x3", "one size open"]
+)
+def test_columns_fill_a_tensor_of_more_dimensions_in_c_order(
+    shape: list[Any], tmp_path: Path
+) -> None:
+    model = Model.load(image_folder(tmp_path, shape, 6), threads=1)
+    rows = {f"p{number}": np.array([number, 10.0 + number]) for number in range(6)}
+    answer = model.predict(rows)
+    assert [answer[f"q{number}"].tolist() for number in range(6)] == [
+        [number, 10.0 + number] for number in range(6)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "columns"),
+    [([2, 3], 5), ([2, 3], 12), (["a", "b"], 6), ([4, "a"], 6), ([], 1)],
+    ids=["too few", "too many", "two sizes open", "no multiple", "no dimension"],
+)
+def test_columns_that_do_not_fill_the_tensor_disagree(
+    shape: list[Any], columns: int, tmp_path: Path
+) -> None:
+    with pytest.raises(StartError, match=f"{columns} columns"):
+        Model.load(image_folder(tmp_path, shape, columns))
+
+
+def test_a_value_that_a_tensor_of_floats_cannot_hold_is_told_by_its_column(
+    tmp_path: Path,
+) -> None:
+    model = Model.load(image_folder(tmp_path, [2, 3], 6), threads=1)
+    rows = {f"p{number}": np.array([1.0, 1.0]) for number in range(6)}
+    rows["p4"] = np.array([1.0, 1e300])
+    with pytest.raises(RequestError) as caught:
+        model.predict(rows)
+    assert (caught.value.column, caught.value.row) == ("p4", 1)
+
+
+def test_a_mapped_model_predicts_as_the_one_that_is_read(tmp_path: Path) -> None:
+    import onnxruntime
+
+    read = model_folder(tmp_path)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "model.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(str(read / "model.onnx"), options)
+    expected = Model.load(read, threads=1).predict(ROWS)
+    (read / "model.onnx").unlink()
+    mapped = Model.load(model_folder(tmp_path, model_file="model.ort"), threads=1).predict(ROWS)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(mapped[name], values)

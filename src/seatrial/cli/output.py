@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 GOOD, AGAINST, FAILED = 0, 1, 2
 # Short enough for a terminal of 80 columns.
-UNITS = {"requests at once": "at once", "mean deviation": "", "missing parts": "missing"}
+UNITS = {
+    "requests at once": "at once",
+    "mean deviation": "",
+    "missing parts": "missing",
+    "of a drift bound": "of bound",
+}
 STYLES = {"pass": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
 
 
@@ -72,6 +77,32 @@ def say_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]])
     Console().print(table)
 
 
+def say_choices(readiness: Readiness) -> None:
+    """What each profiled candidate would have bought, and why it was taken or not."""
+    if not readiness.choices:
+        return
+
+    def shown(value: float | None, form: str) -> str:
+        return "–" if value is None else format(value, form)
+
+    rows = [
+        (
+            f"[bold]{item.candidate}[/]" if item.chosen else item.candidate,
+            shown(item.memory_size_mb, "d"),
+            shown(item.usd_per_million_requests, ".2f"),
+            shown(item.cold_start_s, ".2f"),
+            shown(item.latency_p95_ms, ".1f"),
+            shown(item.peak_memory_mb, ".0f"),
+            " ".join(f"{name} {value:.4f}" for name, value in item.quality.items()) or "–",
+        )
+        for item in readiness.choices
+    ]
+    columns = ("candidate", "tier", "$/million", "cold s", "p95 ms", "peak MB", "quality")
+    say_table(f"chosen by {readiness.optimize_for.replace('_', ' ')}", columns, rows)
+    for item in readiness.choices:
+        typer.echo(f"{item.candidate}: {item.reason}")
+
+
 def say_readiness(readiness: Readiness) -> None:
     """The verdict and its checks as a table; what is not good is explained below it."""
     rows = [
@@ -91,6 +122,7 @@ def say_readiness(readiness: Readiness) -> None:
     for check in readiness.checks:
         if check.status != "pass":
             typer.echo(f"{check.status}: {check.code}: {check.detail}. {check.fix}")
+    say_choices(readiness)
     if readiness.recommended is not None:
         tier = readiness.recommended
         price = readiness.cost

@@ -1,11 +1,10 @@
-"""`seatrial optimize|profile|baseline|judge|deploy`: each step alone, on files."""
+"""`seatrial profile|baseline|judge|deploy`: each step alone, on files."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -22,53 +21,6 @@ from seatrial.cli.output import (
 app = typer.Typer()
 Out = Annotated[Path, typer.Option("--out", help="Folder for what the step writes.")]
 Candidates = Annotated[Path, typer.Option(help="What optimize wrote.")]
-TaskName = Literal["binary_classification", "multiclass_classification", "regression"]
-
-
-@app.command()
-def optimize(
-    context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="MLflow model directory, or its .tar.gz.")],
-    validation: Annotated[Path, typer.Option(help="Parquet with inputs and target.")],
-    payloads: Annotated[Path, typer.Option(help="Sample requests, one JSON object a line.")],
-    target: Annotated[str, typer.Option(help="The target's column.")],
-    out: Out,
-    task: Annotated[TaskName, typer.Option()] = "binary_classification",
-) -> None:
-    """Convert a model to candidates, and measure how far they are from the original."""
-    from tempfile import TemporaryDirectory
-
-    from seatrial.archives import unpack
-    from seatrial.limits import load_limits
-    from seatrial.steps.optimize_model import ValidationData, read_frame
-    from seatrial.steps.optimize_model import optimize as optimize_model
-
-    options = shared(context)
-    guards = options.config().guards
-    data = ValidationData(task, read_frame(validation), target)
-    with TemporaryDirectory() as scratch:
-        folder = model
-        if model.is_file():
-            folder = unpack(model, Path(scratch), max_mb=load_limits().disk_mb.value)
-        result = optimize_model(folder, data, guards, out, model_package_arn=None)
-    shutil.copy(payloads, out / "payloads.jsonl")
-    if options.as_json:
-        say_contract(result)
-    else:
-        rows = [
-            (
-                item.name,
-                f"{item.model_size_mb:.2f}",
-                f"{item.agreement.max_deviation:.2g}",
-                ", ".join(f"{name} {value:.4f}" for name, value in item.quality.items()),
-                item.rejection or "survives",
-            )
-            for item in result.candidates
-        ]
-        columns = ("candidate", "MB", "max deviation", "quality", "verdict")
-        say_table(str(out), columns, rows)
-    if not result.survivors:
-        raise typer.Exit(AGAINST)
 
 
 @app.command()
@@ -139,8 +91,8 @@ def baseline(
 ) -> None:
     """Summarise the reference period, and how far its ordinary windows stray."""
     from seatrial.contracts import Baseline, Optimization, read_contract
+    from seatrial.optimization.data import read_frame
     from seatrial.steps.build_baseline import build
-    from seatrial.steps.optimize_model import read_frame
 
     options = shared(context)
     build(

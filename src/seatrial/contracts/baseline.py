@@ -65,8 +65,9 @@ class DriftBound(Part):
 class Baseline(Contract):
     """Written by build_baseline; read by judge_readiness and by every monitoring step.
 
-    `quality` are the chosen metrics on validation data; `false_alarm_budget` is the share of
-    ordinary windows that may alarm, over all columns together.
+    `candidate` is whose predictions the output columns are; judge_readiness says how far those of
+    the one it chooses can be from them. `quality` are its metrics on validation data;
+    `false_alarm_budget` is the share of ordinary windows that may alarm, over all columns together.
     """
 
     model_package_arn: str | None
@@ -83,3 +84,4 @@ class Baseline(Contract):
     held_out_rows: NonNegativeInt
     seed: NonNegativeInt
     quality: dict[str, float]
+    candidate: str = "fp32"

@@ -42,8 +42,30 @@ class Cost(Part):
     source: str
 
 
+class Choice(Part):
+    """What one profiled candidate would have bought, at its tier, and why it was taken or not.
+
+    Cost, cold start and p95 are predictions for `memory_size_mb`, which is None if no tier holds
+    the candidate within the objectives; they are then for the tier that the checks speak of.
+    """
+
+    candidate: str
+    chosen: bool
+    ready: bool
+    memory_size_mb: PositiveInt | None
+    usd_per_million_requests: NonNegativeFloat | None
+    cold_start_s: NonNegativeFloat | None
+    latency_p95_ms: NonNegativeFloat | None
+    peak_memory_mb: NonNegativeFloat | None
+    quality: dict[str, float]
+    reason: str
+
+
 class Readiness(Contract):
-    """Written by judge_readiness. `recommended` and `cost` are None if no tier holds the model."""
+    """Written by judge_readiness. `recommended` and `cost` are None if no tier holds the model.
+
+    `candidate` is the one of the `choices` that was chosen by `optimize_for`.
+    """
 
     ready: bool
     model_package_arn: str | None
@@ -51,6 +73,8 @@ class Readiness(Contract):
     recommended: ServerlessConfiguration | None
     cost: Cost | None
     checks: tuple[Check, ...]
+    optimize_for: str = "cost"
+    choices: tuple[Choice, ...] = ()
 
 
 class Verdict(Contract):

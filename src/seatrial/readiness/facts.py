@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.config import Config
@@ -31,11 +32,15 @@ class Account:
 
 @dataclass(frozen=True)
 class MonitoringPlan:
-    """What a watched endpoint needs to be there before it serves; None: AWS was not asked."""
+    """What a watched endpoint needs to be there before it serves; None: AWS was not asked.
+
+    `output_std` has the reference's standard deviation of each score column.
+    """
 
     baseline: Baseline | None
     records_bucket_found: bool | None
     alert_topic_found: bool | None
+    output_std: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

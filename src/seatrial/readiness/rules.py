@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from seatrial.contracts import Check
+from seatrial.readiness.baseline_match import baseline_match
 from seatrial.readiness.checks import at_most
 from seatrial.readiness.facts import Facts
 from seatrial.readiness.features import features
@@ -214,16 +215,20 @@ def workers(facts: Facts, _: TierOutlook) -> Iterator[Check]:
 
 def quality(facts: Facts, _: TierOutlook) -> Iterator[Check]:
     """QUALITY_GUARD: the candidate still predicts what the original does."""
-    guard = facts.config.guards.max_mean_deviation
+    exact = facts.candidate.exact
     found = facts.candidate.agreement
+    seen = (
+        "its predictions were not compared with the original's"
+        if found is None
+        else f"{found.rows} validation rows; largest deviation {found.max_deviation:.2g}"
+    )
     check = at_most(
         "QUALITY_GUARD",
-        found.mean_deviation,
-        guard,
+        None if found is None else found.scaled_deviation,
+        facts.config.guards.deviation(exact=exact).max_mean_deviation,
         "mean deviation",
         "objective",
-        detail=facts.candidate.rejection
-        or f"{found.rows} validation rows; largest deviation {found.max_deviation:.2g}",
+        detail=facts.candidate.rejection or seen,
         fix="Use the less optimised candidate, or widen guards.*",
     )
     if facts.candidate.rejection is not None:
@@ -263,4 +268,5 @@ RULES: tuple[Rule, ...] = (
     quality,
     features,
     monitoring,
+    baseline_match,
 )

@@ -1,4 +1,4 @@
-"""Which memory tier: the cheapest that holds the model and meets the objectives.
+"""Which memory tier: the best by objective that holds the model and meets all objectives.
 
 CPU grows with memory. SageMaker does not say how; AWS Lambda's rule of one vCPU per 1769 MB is
 assumed, so every latency here is *predicted* for a tier from what was measured.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seatrial.config import OptimizeFor
 from seatrial.contracts import MB, Cost, PayloadProfile
 from seatrial.readiness.facts import Facts
 
@@ -22,6 +23,14 @@ class TierOutlook:
     latency_p99_ms: float | None
     cold_start_s: float | None
     usd_per_million_requests: float | None
+
+    def figure(self, optimize_for: OptimizeFor) -> float | None:
+        """What is to be small; None if it is not known."""
+        return {
+            "cost": self.usd_per_million_requests,
+            "latency": self.latency_p95_ms,
+            "cold_start": self.cold_start_s,
+        }[optimize_for]
 
 
 def slowdown(memory_size_mb: int, mb_per_vcpu: float) -> float:
@@ -103,13 +112,15 @@ def cost(facts: Facts, tier: TierOutlook) -> Cost | None:
 
 
 def choose_tier(facts: Facts) -> TierOutlook | None:
-    """The cheapest tier that holds the model within quota and objectives; the smaller of equals.
+    """The best tier by objective that holds the model within quota and objectives.
 
-    A tier fixed in the configuration is taken or refused, not replaced.
+    The smaller of equals: all tiers are predicted from the same measurement, so there is no noise
+    between them. A tier fixed in the configuration is taken or refused, not replaced.
     """
+    optimize_for = facts.config.objectives.optimize_for
     return min(
         (tier for tier in candidate_tiers(facts) if _is_good(facts, tier)),
-        key=lambda tier: (tier.usd_per_million_requests or 0.0, tier.memory_size_mb),
+        key=lambda tier: (tier.figure(optimize_for) or 0.0, tier.memory_size_mb),
         default=None,
     )
 

@@ -1,0 +1,158 @@
+"""Measure one candidate in this process, which is fresh and of the serving environment.
+
+    python3 -I measure_program.py measure MODEL_DIR ANSWER.json SECONDS BATCH.npz …
+    python3 -I measure_program.py predict MODEL_DIR ANSWER.npz BATCH_ROWS ROWS.npz
+
+Run by path: the serving environment has seatrial.serving and nothing else of seatrial, so this file
+takes the standard library, numpy and the server's own Model, and imports those inside the clock.
+
+One thread: a sandbox of the small tiers has about one CPU, and with more threads than CPUs the
+scheduler would be measured. Peak memory is the kernel's high-water mark of this process (VmHWM).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+THREADS = 1
+MIN_CALLS, MAX_CALLS = 5, 400
+MIN_SLOW_CALLS = 2
+SLOW = 10
+
+
+def measure(folder: Path, seconds: float, batches: list[Path]) -> dict[str, Any]:
+    """Start-up by phase, then each batch as often as `seconds` allow, then the peak of memory."""
+    start_cpu = time.process_time()
+    timer = Timer()
+    from seatrial.serving.model import Model
+
+    imported = timer.lap()
+    model = Model.load(folder, threads=THREADS)
+    loaded = timer.lap()
+    columns = [read_columns(path) for path in batches]
+    first_row = {name: values[:1] for name, values in columns[0].items()}
+    timer.lap()
+    model.predict(first_row)
+    predicted = timer.lap()
+    return {
+        "import_ms": imported[0],
+        "load_ms": loaded[0],
+        "first_prediction_ms": predicted[0],
+        "start_cpu_ms": start_cpu * 1000 + imported[1] + loaded[1] + predicted[1],
+        "batches": [time_calls(model, item, seconds) for item in columns],
+        "peak_memory_mb": peak_memory_mb(),
+        "versions": versions(),
+    }
+
+
+def time_calls(model: Any, columns: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """The wall time of each call, and the CPU time per call.
+
+    What is slow needs no second call to be warm, and not many to be known: a first call that takes
+    ten times the `seconds` is the only one.
+    """
+    timer = Timer()
+    model.predict(columns)
+    first_ms, first_cpu_ms = timer.lap()
+    rows = len(next(iter(columns.values())))
+    if first_ms > SLOW * seconds * 1000:
+        return {"rows": rows, "calls_ms": [first_ms], "cpu_ms": first_cpu_ms}
+    slow = first_ms > seconds * 1000
+    if not slow:
+        model.predict(columns)
+    least = MIN_SLOW_CALLS if slow else MIN_CALLS
+    calls: list[float] = []
+    cpu, ends = time.process_time(), time.perf_counter() + seconds
+    while len(calls) < least or (len(calls) < MAX_CALLS and time.perf_counter() < ends):
+        started = time.perf_counter()
+        model.predict(columns)
+        calls.append((time.perf_counter() - started) * 1000)
+    cpu_ms = (time.process_time() - cpu) * 1000 / len(calls)
+    return {"rows": rows, "calls_ms": calls, "cpu_ms": cpu_ms}
+
+
+def predict(folder: Path, answer: Path, batch_rows: int, rows: Path) -> None:
+    """Write the answer's columns, by number, without pickle."""
+    import numpy as np
+
+    from seatrial.serving.model import Model
+
+    found = Model.load(folder, threads=THREADS).predict(read_columns(rows), batch_rows=batch_rows)
+    plain = [values.astype(str) if values.dtype == object else values for values in found.values()]
+    stored = {f"output-{index}": values for index, values in enumerate(plain)}
+    np.savez(answer, names=np.array(list(found), dtype=str), **stored)  # type: ignore[arg-type]
+
+
+def read_columns(path: Path) -> dict[str, Any]:
+    """As seatrial.optimization.columns writes them."""
+    import numpy as np
+
+    columns = {}
+    with np.load(path, allow_pickle=False) as stored:
+        for index, name in enumerate(stored["names"]):
+            values = stored[f"column-{index}"]
+            if f"missing-{index}" in stored:
+                values = np.where(stored[f"missing-{index}"], None, values.astype(object))
+            columns[str(name)] = values
+    return columns
+
+
+class Timer:
+    """Wall and CPU time in ms since it was last asked."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def lap(self) -> tuple[float, float]:
+        """Wall and CPU time since the last lap."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        lap = (wall - self._wall) * 1000, (cpu - self._cpu) * 1000
+        self._wall, self._cpu = wall, cpu
+        return lap
+
+
+def peak_memory_mb() -> float:
+    """VmHWM; where there is no /proc, the resident set's peak as getrusage knows it."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def versions() -> str:
+    """What predicted."""
+    import numpy as np
+    import onnxruntime
+
+    python = sys.version.split()[0]
+    return f"Python {python}, onnxruntime {onnxruntime.__version__}, numpy {np.__version__}"
+
+
+def main(arguments: list[str]) -> int:
+    """The program; a model that cannot be loaded is one line on stderr."""
+    mode, folder, answer, amount, *files = arguments
+    try:
+        if mode == "predict":
+            predict(Path(folder), Path(answer), int(amount), Path(files[0]))
+        else:
+            found = measure(Path(folder), float(amount), [Path(item) for item in files])
+            Path(answer).write_text(json.dumps(found), encoding="utf-8")
+    except Exception as error:  # whatever the model makes the server's code raise
+        sys.stderr.write(f"{type(error).__name__}: {error}\n".replace("\n", " ") + "\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
