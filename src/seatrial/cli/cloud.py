@@ -28,6 +28,16 @@ def up(
     cpu_share: Annotated[
         bool, typer.Option("--cpu-share", help="A sandbox gets its tier's share of a CPU only.")
     ] = False,
+    quota: Annotated[
+        str,
+        typer.Option(help="As memory=6144,concurrency=50,endpoints=20; default: a new account's."),
+    ] = "",
+    idle_s: Annotated[
+        float | None, typer.Option(min=0.1, help="Until an idle sandbox is stopped; default 300.")
+    ] = None,
+    delivery_s: Annotated[
+        float | None, typer.Option(min=0, help="Until log lines are in S3; default 1.")
+    ] = None,
 ) -> None:
     """Start localcloud with a bucket and an alert topic; print what to put into the environment."""
     from seatrial.localcloud import control
@@ -38,7 +48,7 @@ def up(
     if images is None:
         default = default_image_map(config.images.toolbox, config.images.serving, serving_python())
         images = write_image_map(default, state_dir / "images.yaml")
-    settings = control.CloudSettings(cpu_share=cpu_share)
+    settings = control.CloudSettings(quota, idle_s, delivery_s, cpu_share)
     info = control.up(
         state_dir, port=port, images_file=images, region=config.region, settings=settings
     )

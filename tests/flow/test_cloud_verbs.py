@@ -1,0 +1,52 @@
+"""`seatrial cloud up|status|down`, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.flow
+
+
+def seatrial(*words: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from seatrial.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+    )
+
+
+def test_quotas_and_times_can_be_set(tmp_path: Path) -> None:
+    place = ("--state-dir", str(tmp_path))
+    up = seatrial(
+        *("cloud", "up", *place, "--quota", "memory=6144,concurrency=50"),
+        *("--idle-s", "5", "--delivery-s", "0"),
+    )
+    try:
+        assert up.returncode == 0, up.stderr
+        assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in up.stdout
+        shown = json.loads(seatrial("--json", "cloud", "status", *place).stdout)
+        quotas = {"memory_size_mb": 6144, "total_concurrency": 50, "endpoints": 5}
+        assert shown["quotas"] == quotas
+        assert (shown["idle_s"], shown["delivery_s"]) == (5, 0)
+    finally:
+        down = seatrial("cloud", "down", *place)
+    assert down.stdout == "localcloud is down\n"
+    assert seatrial("cloud", "status", *place).returncode == 1
+
+
+def test_a_quota_that_is_none_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    up = seatrial("cloud", "up", "--state-dir", str(tmp_path), "--quota", "memory=lots")
+    assert up.returncode == 2
+    assert up.stderr.startswith("seatrial: ")
+    assert up.stderr.count("\n") == 1
+    assert "memory=lots" in up.stderr
