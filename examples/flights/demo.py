@@ -199,7 +199,7 @@ def tell_of_neighbours(story: Story, teller: Teller) -> None:
 
 def judge_small(story: Story, execution: ExecutionStatus) -> tuple[Readiness, Profile]:
     """Profile and judge an execution's candidate again, with its small payload alone."""
-    folder = story.keep_outputs(execution)
+    folder = story.kept.keep_outputs(execution)
     small = story.out / "small-payload"
     shutil.copytree(folder / "OptimizeModel" / "candidates", small / "candidates")
     payloads = small / "candidates" / "payloads.jsonl"
@@ -273,7 +273,7 @@ def link_execution(
     bar: StageBar, story: Story, execution: ExecutionStatus, files: dict[str, str]
 ) -> None:
     """Link those of the execution's files that are there."""
-    folder = story.folder(execution)
+    folder = story.kept.folder(execution)
     for label, name in files.items():
         if (folder / name).exists():
             bar.link(label, folder / name)

@@ -5,7 +5,6 @@ Each stage returns what it found; the demo prints it, the flow tests check it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,16 +27,11 @@ from seatrial.examples.flights.data import (
     training_flights,
     within,
 )
+from seatrial.examples.flights.executions import KeptExecutions, OnStatus
 from seatrial.examples.flights.traffic import Asked, replay, write_labels
 from seatrial.foundation import lay_foundation
 from seatrial.pipelines.comparison import ComparedRun, compare_runs, download_model
-from seatrial.pipelines.execution import (
-    ExecutionStatus,
-    executions,
-    follow,
-    read_log,
-    start,
-)
+from seatrial.pipelines.execution import ExecutionStatus, start
 from seatrial.pipelines.registration import InputFiles, approve, register
 from seatrial.pipelines.upsert import Upserted, upsert
 from seatrial.steps.arm_monitoring import hour_prefixes, wait_for_records
@@ -48,7 +42,6 @@ if TYPE_CHECKING:
 EXPERIMENT = "flights"
 METRIC = "auc"
 SMALL_ROWS = 500
-OnStatus = Callable[[ExecutionStatus], None]
 
 
 @dataclass(frozen=True)
@@ -76,6 +69,13 @@ class Story:
         names = ("s3", "sagemaker", "sagemaker-runtime", "events", "sns", "logs")
         self.clients = {name: client(name, region=config.region) for name in names}
         self.s3 = S3(self.clients["s3"])
+        self.kept = KeptExecutions(
+            out / "executions",
+            config.bucket,
+            self.s3,
+            self.clients["sagemaker"],
+            self.clients["logs"],
+        )
         flights = load_flights()
         if scale.share < 1:
             flights = flights.sample(frac=scale.share, random_state=0).sort_values(TIME)
@@ -180,57 +180,15 @@ class Story:
 
     def approve_and_follow(self, package_arn: str, on_status: OnStatus) -> ExecutionStatus:
         """Approve the package; the rule starts the pipeline. Follow it to its end."""
-        sagemaker, pipeline = self.clients["sagemaker"], self.config.readiness_pipeline
-        before = set(executions(pipeline, sagemaker))
-        approve(package_arn, sagemaker, because="demo")
-        arn = self._wait_for_execution(pipeline, before)
-        return self._follow(arn, on_status)
-
-    def _wait_for_execution(self, pipeline: str, before: set[str], wait_s: float = 30) -> str:
-        started = time.monotonic()
-        while time.monotonic() - started < wait_s:
-            new = [
-                arn for arn in executions(pipeline, self.clients["sagemaker"]) if arn not in before
-            ]
-            if new:
-                return new[0]
-            time.sleep(0.1)
-        raise CloudError(
-            "the approval did not start the pipeline",
-            got=f"no new execution of {pipeline} within {wait_s:.0f} s",
-            allowed="one execution",
-            do="Check the EventBridge rule: seatrial pipeline upsert",
+        arn = self.kept.started_by(
+            lambda: approve(package_arn, self.clients["sagemaker"], because="demo"),
+            self.config.readiness_pipeline,
         )
-
-    def _follow(self, arn: str, on_status: OnStatus) -> ExecutionStatus:
-        for now in follow(arn, self.clients["sagemaker"], poll_s=0.25):
-            on_status(now)
-        self.keep_outputs(now)
-        self._keep_logs(now)
-        return now
-
-    def _keep_logs(self, execution: ExecutionStatus) -> None:
-        for step in execution.steps:
-            if step.job_name is not None and not step.cached:
-                path = self.folder(execution) / "logs" / f"{step.name}.log"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                text = read_log(
-                    step.job_name, sagemaker=self.clients["sagemaker"], logs=self.clients["logs"]
-                )
-                path.write_text(text, encoding="utf-8")
-
-    def keep_outputs(self, execution: ExecutionStatus) -> Path:
-        """Fetch everything the execution's steps wrote."""
-        prefix = f"s3://{self.config.bucket}/runs/{execution.pipeline}/{execution.execution_id}"
-        return self.s3.download_folder(prefix, self.folder(execution))
-
-    def folder(self, execution: ExecutionStatus) -> Path:
-        """Where an execution's files are kept beside the run."""
-        return self.out / "executions" / f"{execution.pipeline}-{execution.execution_id}"
+        return self.kept.follow(arn, on_status)
 
     def readiness(self, execution: ExecutionStatus) -> Readiness:
         """The verdict of an execution."""
-        folder = self.keep_outputs(execution)
+        folder = self.kept.keep_outputs(execution)
         return read_contract(Readiness, folder / "JudgeReadiness" / "verdict" / "readiness.json")
 
     def endpoint(self) -> EndpointState:
@@ -277,7 +235,7 @@ class Story:
         if labels_uri is not None:
             parameters["LabelsUri"] = labels_uri
         arn = start(self.config.monitoring_pipeline, parameters, self.clients["sagemaker"])
-        execution = self._follow(arn, on_status)
+        execution = self.kept.follow(arn, on_status)
         if execution.status != "Succeeded":
             raise CloudError(
                 "the monitoring pipeline failed",
@@ -285,7 +243,7 @@ class Story:
                 allowed="Succeeded",
                 do=f"Read the logs of {arn}",
             )
-        path = self.folder(execution) / "React" / "monitoring" / "monitoring.json"
+        path = self.kept.folder(execution) / "React" / "monitoring" / "monitoring.json"
         return WatchedWindow(execution, read_contract(Monitoring, path))
 
     def deliver_labels(self, asked: list[Asked]) -> str:

@@ -6,6 +6,7 @@ docker/README.md says how to make one; SEATRIAL_TEST_IMAGE_ARGS are more argumen
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -189,9 +190,13 @@ class Serving:
 
     def stop(self) -> int:
         """SIGTERM to the server itself, as a container gets it; its exit code."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        os.kill(int(children.read_text()), signal.SIGTERM)
+        os.kill(self.server_pid(), signal.SIGTERM)
         return self.process.wait(timeout=10)
+
+    def server_pid(self) -> int:
+        """Process 1 of the container, seen from here."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text())
 
 
 @contextmanager
@@ -215,6 +220,9 @@ def serving(image: BuiltImage, model: Path, folder: Path) -> Iterator[Serving]:
             time.sleep(0.005)
         yield Serving(port, process, folder / "stdout", time.monotonic() - began)
     finally:
+        # --kill-child does not reach it: a change of user ends the signal of a parent's death.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            os.kill(started.server_pid(), signal.SIGKILL)
         process.kill()
         process.wait()
 

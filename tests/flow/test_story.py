@@ -77,7 +77,7 @@ def neighbours(
 
 
 def deployment_of(story: Story, execution: ExecutionStatus) -> Deployment:
-    folder = story.keep_outputs(execution)
+    folder = story.kept.keep_outputs(execution)
     return read_contract(Deployment, folder / "DeployEndpoint/deployment/deployment.json")
 
 
@@ -96,7 +96,7 @@ def test_an_approval_ends_in_a_watched_endpoint(story: Story, deployed: Executio
     serving = story.endpoint()
     assert serving.status == "InService"
     assert serving.endpoint_config_name == deployment.endpoint_config_name
-    folder = story.keep_outputs(deployed)
+    folder = story.kept.keep_outputs(deployed)
     arming = read_contract(Arming, folder / "ArmMonitoring/arming/arming.json")
     assert arming.armed
     assert set(arming.records_seen) == {item.event_id for item in deployment.golden}
@@ -136,7 +136,7 @@ def test_labels_show_the_decay_with_its_interval(summer: WatchedWindow) -> None:
 
 
 def test_evidently_drew_the_report(story: Story, summer: WatchedWindow) -> None:
-    report = story.keep_outputs(summer.execution) / "DetectDrift/drift/drift.html"
+    report = story.kept.keep_outputs(summer.execution) / "DetectDrift/drift/drift.html"
     assert "<html" in report.read_text(encoding="utf-8")[:2000].lower()
 
 
@@ -213,7 +213,7 @@ def test_an_endpoint_whose_predictions_are_not_logged_is_taken_back(
     story: Story, package_arn: str, deployed: ExecutionStatus
 ) -> None:
     """Runs after the one above: the endpoint serves, and is the first of its name."""
-    folder = story.keep_outputs(deployed)
+    folder = story.kept.keep_outputs(deployed)
     real = deployment_of(story, deployed)
     never = GoldenPrediction(event_id="never-logged", payload="one", max_deviation=0)
     impatient = story.config.monitoring.model_copy(update={"arm_deadline_s": 1.0})
@@ -231,7 +231,7 @@ def test_an_endpoint_whose_predictions_are_not_logged_is_taken_back(
 
 
 def test_every_contract_is_kept_beside_the_run(story: Story, deployed: ExecutionStatus) -> None:
-    folder = story.keep_outputs(deployed)
+    folder = story.kept.keep_outputs(deployed)
     kept = {path.name for path in Path(folder).rglob("*.json")}
     wanted = {"optimization", "profile", "baseline", "readiness", "verdict", "deployment", "arming"}
     assert {f"{name}.json" for name in wanted} <= kept

@@ -24,12 +24,13 @@ from seatrial.optimization.batches import (
     write_payloads,
     write_rows,
 )
-from seatrial.optimization.columns import read_columns, write_columns
+from seatrial.optimization.columns import write_columns
 from seatrial.optimization.comparison import percentile, ratio_estimate
 from seatrial.optimization.cpu import this_cpu
 from seatrial.optimization.data import ValidationData, spread
 from seatrial.optimization.fetching import fetch_model
 from seatrial.optimization.given import parse_given
+from seatrial.optimization.measure_program import read_columns
 from seatrial.optimization.measuring import rotate
 from seatrial.optimization.packing import disk_full_is_told
 from seatrial.optimization.question import ask, content_sha256, frame_sha256
@@ -119,7 +120,7 @@ def test_slow_calls_are_timed_less_often(call_s: float, timed: int, made: int) -
 # Columns in files, and batches of them
 
 
-def test_columns_come_back_without_pickle_and_as_the_measuring_program_reads_them(
+def test_the_measuring_program_reads_columns_back_without_pickle(
     tmp_path: Path,
 ) -> None:
     columns = {
@@ -129,11 +130,11 @@ def test_columns_come_back_without_pickle_and_as_the_measuring_program_reads_the
         "flag": np.array([True, False, True, False]),
     }
     path = write_columns(columns, tmp_path / "columns.npz")
-    for read in (read_columns(path), measure_program.read_columns(path)):
-        assert list(read) == list(columns)
-        for name, values in columns.items():
-            np.testing.assert_array_equal(read[name], values)
-            assert read[name].dtype.kind == values.dtype.kind
+    read = read_columns(path)
+    assert list(read) == list(columns)
+    for name, values in columns.items():
+        np.testing.assert_array_equal(read[name], values)
+        assert read[name].dtype.kind == values.dtype.kind
 
 
 def test_a_batch_for_each_size_once_and_repeated_rows_where_there_are_too_few(

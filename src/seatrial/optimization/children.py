@@ -10,9 +10,9 @@ home and temporary folder; where the kernel has Landlock), sees none of this pro
 that inside the child; here are the clock and the memory.
 
 Memory is watched from here as the child's peak resident set, every 50 ms: a limit on the address
-space would count what onnxruntime, OpenBLAS and torch reserve and never touch. A page costs about
-0.25 µs to touch, so a burst gets at most some 200 MB per thread beyond the limit; a single request
-for far more than the limit fails inside the child at once (RLIMIT_DATA).
+space would count what onnxruntime, OpenBLAS and torch reserve and never touch. A burst can get past
+the limit by what is touched in that time (numpy: 20 to 160 MB a thread where it was measured); a
+single request for far more than the limit fails inside the child at once (RLIMIT_DATA).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Columns in a file that is read without pickle: .npz with the columns by number.
 
-Text is Unicode with a mask of what is missing. The measuring program reads the same format with
-numpy alone, by a copy of `read_columns`.
+Text is Unicode with a mask of what is missing. measure_program.py reads it, with numpy alone.
 """
 
 from __future__ import annotations
@@ -29,17 +28,3 @@ def write_columns(columns: Mapping[str, Array], path: Path) -> Path:
         stored[f"column-{index}"] = values
     np.savez(path, **stored)  # type: ignore[arg-type]
     return path
-
-
-def read_columns(path: Path) -> dict[str, Array]:
-    """The columns that `write_columns` wrote, text as objects with None where it is missing."""
-    import numpy as np
-
-    columns = {}
-    with np.load(path, allow_pickle=False) as stored:
-        for index, name in enumerate(stored["names"]):
-            values = stored[f"column-{index}"]
-            if f"missing-{index}" in stored:
-                values = np.where(stored[f"missing-{index}"], None, values.astype(object))
-            columns[str(name)] = values
-    return columns

@@ -89,7 +89,7 @@ def predict(folder: Path, answer: Path, batch_rows: int, rows: Path) -> None:
 
 
 def read_columns(path: Path) -> dict[str, Any]:
-    """As seatrial.optimization.columns writes them."""
+    """What seatrial.optimization.columns wrote: text as objects, with None where it is missing."""
     import numpy as np
 
     columns = {}

@@ -2,8 +2,8 @@
 
 picklescan reads the imports out of the opcodes: MIT, without dependencies, and its advisories are
 answered within days. Of the others compared, fickling (LGPL) stops at the BYTEARRAY8 of a
-scikit-learn model, modelaudit-picklescan needs ten seconds for a small forest and calls it
-malicious, and modelscan reports only what it knows to be bad, not the other imports.
+scikit-learn model, and modelaudit-picklescan needs ten seconds for a small forest and calls it
+malicious.
 
 Every scanner's deny list has holes, so it is not what decides: each import must be on *our* list,
 and the unpickler itself looks up nothing else, whatever hides a name from the scan.

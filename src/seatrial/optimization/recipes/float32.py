@@ -25,7 +25,7 @@ def fp32_mapped(order: BuildOrder) -> Built:
     found = weights_mb(onnx.load(str(order.model)))
     if found < order.mapped_min_weights_mb:
         raise NotApplicable(
-            f"{found:.1f} MB of weights; mapping them pays from {order.mapped_min_weights_mb:g} MB"
+            f"{found:.1f} MB of weights; they are mapped from {order.mapped_min_weights_mb:g} MB"
         )
     optimise(order.model, order.out / "model.ort")
     return Built(

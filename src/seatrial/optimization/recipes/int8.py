@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seatrial.optimization.columns import read_columns
+from seatrial.optimization.measure_program import read_columns
 from seatrial.optimization.recipes.calibration import feeds, reader
 from seatrial.optimization.recipes.graphs import name_nodes, optimise, weighted_nodes
 from seatrial.optimization.recipes.order import BuildOrder, Built, NotApplicable
