@@ -51,7 +51,16 @@ from seatrial.contracts.optimization import (
     Start,
 )
 from seatrial.contracts.origin import Origin, SourceFormat
-from seatrial.contracts.profile import CandidateProfile, ColdStart, PayloadProfile, Profile
+from seatrial.contracts.profile import (
+    Behaviour,
+    CandidateProfile,
+    ColdStart,
+    MemoryGrowth,
+    MemorySample,
+    PayloadProfile,
+    Profile,
+    TierLatency,
+)
 from seatrial.contracts.readiness import (
     Check,
     Choice,
@@ -71,6 +80,7 @@ __all__ = [
     "Backend",
     "Baseline",
     "BatchLatency",
+    "Behaviour",
     "Candidate",
     "CandidateProfile",
     "CategoricalSummary",
@@ -95,6 +105,8 @@ __all__ = [
     "InputColumn",
     "LabelScores",
     "LeftOut",
+    "MemoryGrowth",
+    "MemorySample",
     "MetricScore",
     "ModelInputs",
     "ModelSignature",
@@ -120,6 +132,7 @@ __all__ = [
     "Status",
     "Summary",
     "Task",
+    "TierLatency",
     "TrafficSummary",
     "UsedPrice",
     "Verdict",

@@ -21,7 +21,7 @@ class ColdStart(Part):
 
 
 class PayloadProfile(Part):
-    """One payload, sent one request at a time.
+    """One payload, sent by `concurrency` clients at a time; a sandbox only ever gets one.
 
     Latencies are None if no request was answered. `peak_memory_mb` is that of the whole process
     tree since its start, in a process that has answered this payload only.
@@ -29,6 +29,7 @@ class PayloadProfile(Part):
 
     payload: str
     rows: PositiveInt
+    concurrency: PositiveInt = 1
     request_mb: NonNegativeFloat
     response_mb: NonNegativeFloat | None
     requests: NonNegativeInt
@@ -40,10 +41,60 @@ class PayloadProfile(Part):
     latency_p95_ms: NonNegativeFloat | None
     latency_p99_ms: NonNegativeFloat | None
     cpu_s_per_request: NonNegativeFloat | None
+    requests_per_s: NonNegativeFloat | None = None
+
+
+class MemorySample(Part):
+    """Memory of the whole process tree, `at_s` seconds after the server was started."""
+
+    at_s: NonNegativeFloat
+    memory_mb: NonNegativeFloat
+
+
+class MemoryGrowth(Part):
+    """What a sustained run added: least squares over `requests`, and its 95 % interval."""
+
+    requests: PositiveInt
+    slope_mb_per_1000_requests: float
+    slope_low: float
+    slope_high: float
+
+
+class TierLatency(Part):
+    """A payload's latency with the tier's CPU share in force: a CPU quota, not a prediction."""
+
+    memory_size_mb: PositiveInt
+    payload: str
+    latency_p50_ms: NonNegativeFloat
+    latency_p95_ms: NonNegativeFloat
+    requests: PositiveInt
+
+
+class Behaviour(Part):
+    """What breaks on serverless, as it was seen. None: could not be seen here; `why` says so.
+
+    `writes_outside` are files made or changed outside of /tmp and the model directory;
+    `startup_connections` are addresses beyond loopback that were reached for before /ping said
+    200; `early_ready` is a /ping of 200 before a prediction worked. `model_copies` counts the
+    processes that hold a private copy of the model's size.
+    """
+
+    writes_outside: tuple[str, ...] | None = None
+    shared_memory_mb: NonNegativeFloat | None = None
+    workers: PositiveInt | None = None
+    model_copies: PositiveInt | None = None
+    startup_connections: tuple[str, ...] | None = None
+    listening_ports: tuple[PositiveInt, ...] | None = None
+    early_ready: bool | None = None
+    why: tuple[str, ...] = ()
 
 
 class CandidateProfile(Part):
     """One survivor in the serving image. `failure` says why it never answered, if it did not.
+
+    `scaled` are the samples repeated up to the service's payload limit: they show which payload
+    still fits a tier, and are no part of the user's mix. `tmpfs_mb` and `page_cache_mb` are not
+    in the tree's own memory, but the cap counts them too.
 
     `stopped` means that memory passed `memory_stop_mb` and the run was ended there, so
     `peak_memory_mb` is a lower bound.
@@ -59,16 +110,28 @@ class CandidateProfile(Part):
     processes: NonNegativeInt | None
     threads: NonNegativeInt | None
     payloads: tuple[PayloadProfile, ...]
+    scaled: tuple[PayloadProfile, ...] = ()
+    tmpfs_mb: NonNegativeFloat | None = None
+    page_cache_mb: NonNegativeFloat | None = None
+    memory: tuple[MemorySample, ...] = ()
+    growth: MemoryGrowth | None = None
+    tier_latencies: tuple[TierLatency, ...] = ()
+    behaviour: Behaviour = Behaviour()
     failure: str | None
 
 
 class Profile(Contract):
-    """Written by profile_model; read by judge_readiness and the report."""
+    """Written by profile_model; read by judge_readiness and the report.
+
+    `uncompiled_modules` counts what the server imported from source files without bytecode: it
+    compiles them again at every cold start.
+    """
 
     memory_method: str
     memory_stop_mb: PositiveInt
     image_size_mb: NonNegativeFloat | None
     image_size_method: str
+    uncompiled_modules: NonNegativeInt | None = None
     python: str
     cpu: str
     cpu_count: PositiveInt
