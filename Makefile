@@ -42,8 +42,9 @@ $(VENV)/.installed: $(VENV)/.dependencies setup.py pyproject.toml $(SOURCES)
 demo: setup
 	$(BIN)/seatrial demo --out $(OUT)
 
+# Two at a time, a file to each: a file's tests share what they start.
 test: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # mypy looks at the package as it is installed, in a copy, since it keeps quiet about site-packages.
 check: setup

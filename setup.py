@@ -63,6 +63,7 @@ TOOLBOX = [*OPTIMIZE, *MONITOR, *COST, *PIPELINES]
 DEV = [
     "mypy>=1.18,<3",
     "pytest>=8,<10",
+    "pytest-xdist>=3.8,<4",
     "ruff>=0.14,<1",
     "boto3-stubs[s3,sagemaker]>=1.40,<2",
     "hypothesis>=6.130,<7",

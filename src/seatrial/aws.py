@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def client(service: str, *, region: str, read_timeout_s: int = 70) -> Any:
+def client(
+    service: str,
+    *,
+    region: str,
+    read_timeout_s: int = 70,
+    attempts: int = 4,
+    connections: int = 10,
+) -> Any:
     """A boto3 client. InvokeEndpoint may take 60 s, so reads wait longer than that."""
     import boto3
     from botocore.config import Config
@@ -27,7 +34,11 @@ def client(service: str, *, region: str, read_timeout_s: int = 70) -> Any:
     return session.client(
         service,
         region_name=region,
-        config=Config(read_timeout=read_timeout_s, retries={"mode": "standard", "max_attempts": 4}),
+        config=Config(
+            read_timeout=read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=connections,
+        ),
     )
 
 

@@ -117,6 +117,16 @@ class ProfileConfig(Part):
     max_seconds_per_payload: PositiveInt
 
 
+class TrialConfig(Part):
+    """How much a temporary endpoint is asked (`seatrial profile --endpoint`)."""
+
+    cold_requests: PositiveInt
+    warm_requests: PositiveInt
+    burst_s: PositiveFloat
+    max_errors: NonNegativeInt
+    metrics_deadline_s: NonNegativeFloat
+
+
 class ObjectivesConfig(Part):
     """What the user wants of the endpoint."""
 
@@ -171,6 +181,7 @@ class Config(Contract):
     guards: GuardsConfig
     optimization: OptimizationConfig
     profile: ProfileConfig
+    trial: TrialConfig
     objectives: ObjectivesConfig
     quotas: QuotasConfig
     prices: dict[str, NonNegativeFloat]

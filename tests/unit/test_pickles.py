@@ -50,8 +50,9 @@ def harm(path: Path) -> dict[str, bytes]:
     """Pickles that write the file, each in its own way; {} marks where the command goes."""
     command = f"touch {path}"
     system = pickle.dumps(Calls(os.system, command))
-    joblib.dump(Calls(os.system, command), path.with_suffix(".z"), compress=3)
-    found = {
+    compressed = io.BytesIO()
+    joblib.dump(Calls(os.system, command), compressed, compress=3)
+    return {
         "a call of os.system": system,
         "a call of eval": pickle.dumps(Calls(eval, f"open({str(path)!r}, 'w')")),
         "protocol 0": pickle.dumps(Calls(os.system, command), protocol=0),
@@ -97,15 +98,13 @@ def harm(path: Path) -> dict[str, bytes]:
         "a function hidden by its test module": b"\x80\x04csklearn.utils._testing\nos\n.",
         "an extension code": b"\x80\x02\x82\x01.",
         "a persistent id": b"\x80\x04Pid\n.",
-        "a compressed joblib file": path.with_suffix(".z").read_bytes(),
+        "a compressed joblib file": compressed.getvalue(),
         "a pickle in a pickle": pickle.dumps([system]),
         "a zip with a pickle": zipped(system),
         "half a pickle": system[:-6],
         "nothing": b"",
         "noise": b"\xff\x00 hello",
     }
-    path.with_suffix(".z").unlink()
-    return found
 
 
 def zipped(content: bytes) -> bytes:

@@ -17,6 +17,7 @@ from seatrial.cli.output import (
     shared,
     write_config,
 )
+from seatrial.cli.trial import TrialOptions, profile_endpoint
 
 app = typer.Typer()
 Out = Annotated[Path, typer.Option("--out", help="Folder for what the step writes.")]
@@ -31,8 +32,22 @@ def profile(
     python: Annotated[
         Path | None, typer.Option(help="The serving environment's interpreter; default: this one.")
     ] = None,
+    endpoint: Annotated[
+        bool, typer.Option("--endpoint", help="Ask temporary endpoints instead; it costs.")
+    ] = False,
+    readiness: Annotated[
+        Path | None, typer.Option(help="With --endpoint: what judge wrote, for tier and candidate.")
+    ] = None,
+    tier: Annotated[
+        list[int] | None, typer.Option(help="With --endpoint: a memory size in MB; up to three.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it costs.")] = False,
 ) -> None:
     """Start the server on each survivor, and measure memory, cold start and latency."""
+    if endpoint:
+        given = TrialOptions(candidates, readiness, tuple(tier or ()), out, yes)
+        profile_endpoint(shared(context), given)
+        return
     import os
     import subprocess
 

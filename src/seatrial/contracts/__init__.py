@@ -71,6 +71,7 @@ from seatrial.contracts.readiness import (
     Status,
     Verdict,
 )
+from seatrial.contracts.trial import EndpointProfile, ServiceMetric, TierTrial, TrialPhase
 
 __all__ = [
     "MB",
@@ -99,6 +100,7 @@ __all__ = [
     "Deployment",
     "DriftBound",
     "DriftReport",
+    "EndpointProfile",
     "Estimate",
     "FailedExpectation",
     "GoldenPrediction",
@@ -126,6 +128,7 @@ __all__ = [
     "Readiness",
     "SelfTest",
     "ServerlessConfiguration",
+    "ServiceMetric",
     "Source",
     "SourceFormat",
     "Start",
@@ -133,7 +136,9 @@ __all__ = [
     "Summary",
     "Task",
     "TierLatency",
+    "TierTrial",
     "TrafficSummary",
+    "TrialPhase",
     "UsedPrice",
     "Verdict",
     "Window",
