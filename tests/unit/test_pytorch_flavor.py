@@ -25,6 +25,7 @@ def test_outside_a_confined_child_it_is_refused(trusted: bool, tmp_path: Path) -
         pytorch.inspect(model, trusted=trusted)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's own, while it exports
 def test_a_module_predicts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")
