@@ -83,12 +83,12 @@ def read_account(config: Config, limits: Limits, *, clients: dict[str, Any]) -> 
         memory_size_mb=_quota(known.memory_size_mb, None, limits.assumed_memory_size_mb.value),
         total_concurrency=_quota(
             known.total_concurrency,
-            _service_quota(quotas, TOTAL_CONCURRENCY_QUOTA),
+            service_quota(quotas, TOTAL_CONCURRENCY_QUOTA),
             limits.assumed_total_concurrency.value,
         ),
         endpoints=_quota(
             known.endpoints,
-            _service_quota(quotas, ENDPOINTS_QUOTA),
+            service_quota(quotas, ENDPOINTS_QUOTA),
             limits.assumed_endpoints.value,
         ),
         other_concurrency=sum(others),
@@ -104,7 +104,7 @@ def _quota(configured: float | None, listed: float | None, assumed: float) -> Qu
     return Quota(assumed, "assumed quota")
 
 
-def _service_quota(quotas: Any, code: str) -> float | None:
+def service_quota(quotas: Any, code: str) -> float | None:
     """The quota's value; None if the account is not told, which is then assumed and marked so."""
     from botocore.exceptions import ClientError
 

@@ -1,0 +1,1 @@
+"""`seatrial doctor`: what works on this machine, what will not, and what would change that."""
