@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from seatrial.aws import explained
@@ -16,11 +17,13 @@ from seatrial.contracts import (
     Reaction,
     Window,
 )
+from seatrial.contracts.verdicts import Ailment
 
 NAMESPACE = "seatrial"
 # SNS: a subject is at most 100 ASCII characters.
 MAX_SUBJECT = 100
 MAX_QUALITY_REASONS = 10
+_DONE = {"retraining": "Retraining"}
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,19 @@ class Findings:
         return tuple(item for item in self.labels.metrics if item.decayed)
 
     @property
+    def ailments(self) -> tuple[Ailment, ...]:
+        """What is wrong with the window, worst first."""
+        found: tuple[tuple[Ailment, bool], ...] = (
+            ("decay", bool(self.decayed)),
+            ("drift", self.drift.status == "drift"),
+            ("quality", not self.quality.success),
+        )
+        return tuple(name for name, present in found if present)
+
+    @property
     def alert(self) -> bool:
         """True if somebody has to look."""
-        return self.drift.status == "drift" or not self.quality.success or bool(self.decayed)
+        return bool(self.ailments)
 
 
 @dataclass(frozen=True)
@@ -87,10 +100,10 @@ def metric_data(findings: Findings) -> list[dict[str, Any]]:
     ]
 
 
-def message(findings: Findings) -> Message | None:
-    """The message about an alert; None if all is well."""
-    if not findings.alert:
-        return None
+def message(
+    findings: Findings, *, since: datetime, done: Sequence[Reaction], verdict_uri: str
+) -> Message:
+    """What people get: what moved, how much, since when, what was done, and where to read on."""
     window = findings.window
     what = ", ".join(_headlines(findings))
     subject = f"seatrial alert: {window.endpoint_name}: {what}"
@@ -99,11 +112,14 @@ def message(findings: Findings) -> Message | None:
             f"The endpoint {window.endpoint_name} (configuration {window.endpoint_config_name})",
             f"needs a look. Window {window.started_at:%Y-%m-%d %H:%M} to "
             f"{window.ended_at:%Y-%m-%d %H:%M} UTC, {window.rows} rows.",
+            *([f"So since {since:%Y-%m-%d %H:%M} UTC."] if since < window.started_at else []),
             "",
             *(f"- {reason}" for reason in reasons(findings)),
             "",
             f"Compared with {window.baseline_uri}.",
-            "Nothing was changed. The columns' distributions are in this window's drift.html.",
+            *(f"{_DONE[item.kind]}: {item.detail}" for item in done if item.kind in _DONE),
+            "The endpoint was not changed.",
+            f"More: {verdict_uri}, and drift.html beside it.",
         ]
     )
     ascii_subject = subject.encode("ascii", errors="replace").decode()

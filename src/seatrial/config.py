@@ -17,9 +17,11 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from seatrial.contracts import Contract, Part, first_problem
+from seatrial.contracts.verdicts import Act, Ailment
 from seatrial.errors import ConfigError
 from seatrial.optimization.neo_settings import NeoConfig
 
@@ -159,6 +161,43 @@ class MonitoringConfig(Part):
     arm_deadline_s: PositiveFloat
 
 
+class ReactionsConfig(Part):
+    """What is done about each ailment of a window; metrics are put always."""
+
+    decay: tuple[Act, ...]
+    drift: tuple[Act, ...]
+    quality: tuple[Act, ...]
+    blind: tuple[Act, ...]
+    after_windows: PositiveInt
+    cooldown_h: NonNegativeFloat
+    retraining_pipeline: str | None
+    dry_run: bool
+
+    @property
+    def acts(self) -> dict[Ailment, tuple[Act, ...]]:
+        """What to do, by ailment."""
+        return {
+            "decay": self.decay,
+            "drift": self.drift,
+            "quality": self.quality,
+            "blind": self.blind,
+        }
+
+    @model_validator(mode="after")
+    def _retraining_is_possible(self) -> ReactionsConfig:
+        wanted = any("retrain" in acts for acts in self.acts.values())
+        if wanted and self.retraining_pipeline is None:
+            raise ValueError("retrain needs retraining_pipeline, the name of a pipeline")
+        return self
+
+
+class ReviewConfig(Part):
+    """From what age on a review asks for something new."""
+
+    max_model_age_days: PositiveInt
+    max_image_age_days: PositiveInt
+
+
 class TrackingConfig(Part):
     """Where MLflow runs go."""
 
@@ -187,6 +226,8 @@ class Config(Contract):
     prices: dict[str, NonNegativeFloat]
     unknown_blocks: tuple[str, ...]
     monitoring: MonitoringConfig
+    reactions: ReactionsConfig
+    review: ReviewConfig
     tracking: TrackingConfig
 
     @property

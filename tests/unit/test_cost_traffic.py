@@ -210,5 +210,5 @@ def test_an_endpoint_that_nobody_invoked_is_no_traffic() -> None:
 
 @pytest.mark.parametrize("days", [0, MAX_DAYS + 1])
 def test_days_that_cloudwatch_does_not_keep_are_refused(days: int) -> None:
-    with pytest.raises(InputError, match="1 to 15"):
+    with pytest.raises(InputError, match="1 to 14"):
         read_invocations(None, "flights", "AllTraffic", end=END, days=days, seed=0)

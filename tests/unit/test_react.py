@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import io
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from seatrial.config import load_config
 from seatrial.contracts import (
@@ -17,12 +20,15 @@ from seatrial.contracts import (
     MetricScore,
     Monitoring,
     QualityReport,
+    Reaction,
     Window,
     read_contract,
 )
+from seatrial.errors import CloudError, ConfigError
 from seatrial.monitoring.reactions import (
     MAX_SUBJECT,
     Findings,
+    Message,
     message,
     metric_data,
     put_metrics,
@@ -131,14 +137,14 @@ QUIET = {
 def test_each_kind_of_trouble_is_an_alert_with_a_reason(name: str) -> None:
     assert ALARMS[name].alert
     assert len(reasons(ALARMS[name])) == 1
-    assert message(ALARMS[name]) is not None
+    assert ALARMS[name].ailments == (name,)
 
 
 @pytest.mark.parametrize("name", QUIET)
 def test_without_trouble_nobody_is_told(name: str) -> None:
     assert not QUIET[name].alert
     assert reasons(QUIET[name]) == ()
-    assert message(QUIET[name]) is None
+    assert QUIET[name].ailments == ()
 
 
 def test_reasons_name_columns_with_numbers_decay_first() -> None:
@@ -189,9 +195,15 @@ def test_many_broken_expectations_are_summed_up(failures: int, sentences: int) -
         assert reasons(found)[-1] == f"Quality: {failures - 10} more expectations are broken."
 
 
+def letter_of(found: Findings, *done: Reaction, weeks: int = 0) -> Message:
+    since = WINDOW.started_at - timedelta(weeks=weeks)
+    return message(found, since=since, done=done, verdict_uri="s3://lake/monitoring/flights/1")
+
+
 def test_the_message_says_what_where_and_when() -> None:
-    letter = message(findings(drift(column("temp"), column("dewp")), labels=auc(decayed=True)))
-    assert letter is not None
+    letter = letter_of(findings(drift(column("temp"), column("dewp")), labels=auc(decayed=True)))
+    assert "So since" not in letter.text
+    assert "s3://lake/monitoring/flights/1" in letter.text
     assert letter.subject == "seatrial alert: flights: auc decayed, temp, dewp moved"
     assert "Window 2013-07-08 00:00 to 2013-07-15 00:00 UTC, 6384 rows." in letter.text
     assert "- Drift: temp moved" in letter.text
@@ -200,8 +212,7 @@ def test_the_message_says_what_where_and_when() -> None:
 
 @pytest.mark.parametrize("names", [("temp",), tuple(f"column-{n}" for n in range(30)), ("Größe",)])
 def test_a_subject_is_what_sns_takes(names: tuple[str, ...]) -> None:
-    letter = message(findings(drift(*(column(name) for name in names))))
-    assert letter is not None
+    letter = letter_of(findings(drift(*(column(name) for name in names))))
     assert letter.subject.isascii()
     assert len(letter.subject) <= MAX_SUBJECT
     assert names[0] in letter.text
@@ -217,8 +228,7 @@ def test_a_subject_is_what_sns_takes(names: tuple[str, ...]) -> None:
 )
 def test_a_long_subject_is_cut_with_dots(length: int, cut: bool) -> None:
     rest = len("seatrial alert: flights: ") + len(" moved")
-    letter = message(findings(drift(column("x" * (length - rest)))))
-    assert letter is not None
+    letter = letter_of(findings(drift(column("x" * (length - rest)))))
     assert len(letter.subject) == min(length, MAX_SUBJECT)
     assert letter.subject.endswith("...") is cut
 
@@ -256,18 +266,74 @@ def test_columns_that_were_not_judged_are_not_reported_as_sound() -> None:
     assert "DriftedColumns" not in values(QUIET["not enough data"])
 
 
-class FakeAws:
-    """CloudWatch and SNS that remember what they were told."""
+def test_the_message_says_since_when_and_what_was_done() -> None:
+    retraining = Reaction(kind="retraining", target="train", detail="execution 7")
+    letter = letter_of(findings(drift(column("temp"))), retraining, weeks=2)
+    assert "So since 2013-06-24 00:00 UTC." in letter.text
+    assert "Retraining: execution 7" in letter.text
 
-    def __init__(self) -> None:
+
+class FakeAws:
+    """All services in one: they remember what they were told, S3 also what it holds."""
+
+    def __init__(self, *, broken: str = "") -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.objects: dict[str, bytes] = {}
+        self._broken = broken
+
+    def _called(self, name: str, parameters: dict[str, Any]) -> None:
+        if name == self._broken:
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "slow down"}}, name)
+        self.calls.append((name, parameters))
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def parameters(self, name: str) -> dict[str, Any]:
+        return next(parameters for called, parameters in self.calls if called == name)
 
     def put_metric_data(self, **parameters: Any) -> None:
-        self.calls.append(("put_metric_data", parameters))
+        self._called("put_metric_data", parameters)
 
     def publish(self, **parameters: Any) -> dict[str, str]:
-        self.calls.append(("publish", parameters))
+        self._called("publish", parameters)
         return {"MessageId": "m-1"}
+
+    def put_events(self, **parameters: Any) -> dict[str, Any]:
+        self._called("put_events", parameters)
+        return {"Entries": [{"EventId": "e-1"}]}
+
+    def describe_pipeline(self, **_: Any) -> dict[str, str]:
+        known = [{"Name": "EndpointName"}, {"Name": "WindowEnd"}, {"Name": "Epochs"}]
+        return {"PipelineDefinition": json.dumps({"Parameters": known})}
+
+    def start_pipeline_execution(self, **parameters: Any) -> dict[str, str]:
+        self._called("start_pipeline_execution", parameters)
+        return {"PipelineExecutionArn": "execution-1"}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+        self.objects[f"{Bucket}/{Key}"] = Body
+
+    def upload_file(self, path: str, bucket: str, key: str) -> None:
+        self.objects[f"{bucket}/{key}"] = Path(path).read_bytes()
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self.objects[f"{Bucket}/{Key}"])}
+
+    def get_paginator(self, _: str) -> FakeAws:
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
+        start = f"{Bucket}/"
+        keys = sorted(name.removeprefix(start) for name in self.objects if name.startswith(start))
+        return [{"Contents": [{"Key": key} for key in keys if key.startswith(Prefix)]}]
+
+
+def react_with(aws: FakeAws, found: Findings, folder: Path, **reactions: Any) -> Monitoring:
+    config = load_config(None, reactions=reactions)
+    clients = dict.fromkeys(("cloudwatch", "events", "s3", "sagemaker", "sns"), aws)
+    return react(found, config, clients, folder, artifacts=[], now=lambda: WINDOW.ended_at)
 
 
 def test_put_metrics_go_to_the_endpoints_dimension() -> None:
@@ -280,28 +346,102 @@ def test_put_metrics_go_to_the_endpoints_dimension() -> None:
     assert "Rows 6384" in done.detail
 
 
+HOT = findings(drift(column("temp")))
+
+
 @pytest.mark.parametrize(
     ("found", "calls"),
     [
-        pytest.param(findings(drift(column("temp"))), ["publish", "put_metric_data"], id="alert"),
+        pytest.param(HOT, ["put_events", "publish", "put_metric_data"], id="alert"),
         pytest.param(findings(), ["put_metric_data"], id="no alert"),
     ],
 )
 def test_people_are_told_only_of_an_alert(
     tmp_path: Path, found: Findings, calls: list[str]
 ) -> None:
-    aws, config = FakeAws(), load_config()
-    result = react(found, config, {"sns": aws, "cloudwatch": aws}, tmp_path, artifacts=[])
-    assert [name for name, _ in aws.calls] == calls
+    aws = FakeAws()
+    result = react_with(aws, found, tmp_path)
+    assert aws.names == calls
     assert result == read_contract(Monitoring, tmp_path / "monitoring.json")
-    assert result.alert is (len(calls) == 2)
-    assert bool(result.reasons) is result.alert
-    assert [item.kind for item in result.reactions] == (
-        ["sns", "cloudwatch"] if result.alert else ["cloudwatch"]
-    )
+    assert result.alert is bool(result.reasons) is (len(calls) == 3)
+    kinds = [item.kind for item in result.reactions]
+    assert kinds == (["eventbridge", "sns", "cloudwatch"] if result.alert else ["cloudwatch"])
     if result.alert:
-        assert aws.calls[0][1]["TopicArn"] == config.monitoring.alert_topic_arn
-        assert result.reactions[0].detail.startswith("message m-1: seatrial alert: flights")
+        assert aws.parameters("publish")["TopicArn"] == load_config().monitoring.alert_topic_arn
+        assert result.reactions[1].detail.startswith("message m-1: seatrial alert: flights")
+
+
+def test_an_event_says_enough_to_decide_on(tmp_path: Path) -> None:
+    aws = FakeAws()
+    react_with(aws, HOT, tmp_path)
+    (entry,) = aws.parameters("put_events")["Entries"]
+    detail = json.loads(entry["Detail"])
+    assert (detail["ailments"], detail["driftedColumns"]) == (["drift"], ["temp"])
+    uri = detail["verdictUri"].removeprefix("s3://")
+    assert Monitoring.model_validate_json(aws.objects[uri]).alert
+
+
+def week(number: int) -> Findings:
+    """The same drift, so many weeks later."""
+    moved = {
+        "started_at": WINDOW.started_at + timedelta(weeks=number),
+        "ended_at": WINDOW.ended_at + timedelta(weeks=number),
+    }
+    return findings(drift(column("temp")), window=WINDOW.model_copy(update=moved))
+
+
+def test_retraining_starts_with_the_second_window_in_a_row(tmp_path: Path) -> None:
+    aws = FakeAws()
+    reactions = {"drift": ["notify", "retrain"], "retraining_pipeline": "train", "cooldown_h": 0}
+    first = react_with(aws, week(0), tmp_path, **reactions)
+    assert {item.detail: item.done for item in first.reactions}["window 1 of 2 in a row"] is False
+    assert "start_pipeline_execution" not in aws.names
+    second = react_with(aws, week(1), tmp_path, **reactions)
+    started = aws.parameters("start_pipeline_execution")
+    told = {item["Name"]: item["Value"] for item in started["PipelineParameters"]}
+    assert told == {"EndpointName": "flights", "WindowEnd": "2013-07-22T00:00:00+00:00"}
+    assert len(started["ClientRequestToken"]) >= 32
+    assert second.reactions[0].detail == "execution-1"
+    text = [parameters["Message"] for name, parameters in aws.calls if name == "publish"][-1]
+    assert "So since 2013-07-08" in text
+    assert "Retraining: execution-1" in text
+
+
+def test_a_window_that_is_judged_again_tells_nobody_twice(tmp_path: Path) -> None:
+    aws = FakeAws()
+    react_with(aws, HOT, tmp_path)
+    again = react_with(aws, HOT, tmp_path)
+    assert aws.names.count("publish") == 1
+    assert [item.done for item in again.reactions] == [False, False, True]
+    assert again.alert
+
+
+def test_a_dry_run_decides_and_does_nothing(tmp_path: Path) -> None:
+    aws = FakeAws()
+    result = react_with(aws, HOT, tmp_path, dry_run=True)
+    assert aws.names == ["put_metric_data"]
+    assert [item.detail for item in result.reactions[:2]] == ["dry run", "dry run"]
+
+
+def test_what_fails_is_told_and_the_rest_is_done_and_only_that_again(tmp_path: Path) -> None:
+    aws = FakeAws(broken="put_events")
+    with pytest.raises(CloudError, match="slow down"):
+        react_with(aws, HOT, tmp_path)
+    written = read_contract(Monitoring, tmp_path / "monitoring.json")
+    assert [(item.kind, item.done) for item in written.reactions] == [
+        ("eventbridge", False),
+        ("sns", True),
+        ("cloudwatch", True),
+    ]
+    whole = FakeAws()
+    whole.objects = aws.objects
+    react_with(whole, HOT, tmp_path)
+    assert whole.names == ["put_events", "put_metric_data"]
+
+
+def test_retraining_without_a_pipeline_is_a_mistake_in_the_configuration() -> None:
+    with pytest.raises(ConfigError, match="retraining_pipeline"):
+        load_config(None, reactions={"decay": ["retrain"]})
 
 
 def test_a_run_in_mlflow_compares_windows() -> None:

@@ -49,7 +49,7 @@ def cost(
     endpoint: Annotated[
         str | None, typer.Option(help="In place of a CSV: CloudWatch's Invocations of it.")
     ] = None,
-    days: Annotated[int, typer.Option(help="… of that many days until now, 1 to 15.")] = 7,
+    days: Annotated[int, typer.Option(help="… of that many days until now, 1 to 14.")] = 7,
     shape: Annotated[
         Literal["steady", "diurnal", "bursty"] | None, typer.Option(help="In place of both …")
     ] = None,

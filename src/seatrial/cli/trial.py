@@ -150,4 +150,7 @@ def say_trial(found: EndpointProfile) -> None:
 
 
 def _with_unit(value: float, unit: str) -> str:
-    return f"{value / 1000:.1f} ms" if unit == "Microseconds" else f"{value:.1f} %"
+    """As people read it; utilisation of concurrency is a ratio and has no unit."""
+    if unit == "Microseconds":
+        return f"{value / 1000:.1f} ms"
+    return f"{value:.1f} %" if unit == "Percent" else f"{value:.2f}"

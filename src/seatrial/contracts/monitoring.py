@@ -114,11 +114,12 @@ class LabelScores(Contract):
 
 
 class Reaction(Part):
-    """Something that was done about a verdict."""
+    """Something that was done about a verdict, or why it was not (`done` is then False)."""
 
-    kind: Literal["cloudwatch", "sns", "mlflow"]
+    kind: Literal["cloudwatch", "sns", "mlflow", "eventbridge", "retraining"]
     target: str
     detail: str
+    done: bool = True
 
 
 class Monitoring(Contract):

@@ -16,8 +16,9 @@ from seatrial.errors import InputError
 
 # GetMetricStatistics answers at most 1440 points: a day of minutes at a time.
 _MINUTES_A_CALL = 1440
-# CloudWatch keeps minutes for 15 days, and only coarser sums after that.
-MAX_DAYS = 15
+# CloudWatch keeps minutes for 15 days. What starts a moment before that is already rounded down to
+# five minutes, and a day of minutes is then one point more than a call may ask for.
+MAX_DAYS = 14
 
 
 def read_arrivals(path: Path, *, span_s: float | None = None) -> Traffic:

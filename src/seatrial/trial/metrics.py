@@ -18,7 +18,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "ModelLatency": (INVOCATIONS, "Microseconds"),
     "OverheadLatency": (INVOCATIONS, "Microseconds"),
     "MemoryUtilization": (RESOURCES, "Percent"),
-    "ServerlessConcurrentExecutionsUtilization": (INVOCATIONS, "Percent"),
+    "ServerlessConcurrentExecutionsUtilization": (INVOCATIONS, "None"),
 }
 # Every answered request has one data point of it.
 COUNTED = "ModelLatency"

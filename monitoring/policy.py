@@ -1,0 +1,116 @@
+"""What is to be done about a verdict: decided from the configuration and the windows before it.
+
+Telling people and other systems (notify, event) happens at once. A training (retrain) waits until
+the same ailment was found in `after_windows` windows in a row: one bad window may be a holiday.
+Nothing is done again within `cooldown_h`, nor again for a window that is judged again, unless more
+is found in it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from seatrial.contracts.verdicts import Act, Ailment, WindowVerdict
+
+PATIENT: frozenset[Act] = frozenset({"retrain"})
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The configuration's `reactions`."""
+
+    acts: Mapping[Ailment, tuple[Act, ...]]
+    after_windows: int
+    cooldown_h: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One act: to be done, or why it is not."""
+
+    act: Act
+    ailments: tuple[Ailment, ...]
+    waits: str | None
+
+    @property
+    def due(self) -> bool:
+        """True if it is to be done now."""
+        return self.waits is None
+
+
+@dataclass(frozen=True)
+class Past:
+    """The windows before this one, in time order, and what was decided on it earlier, if it was."""
+
+    windows: Sequence[WindowVerdict]
+    earlier: WindowVerdict | None = None
+
+
+def decide(
+    ailments: Sequence[Ailment], past: Past, policy: Policy, *, now: datetime
+) -> tuple[Decision, ...]:
+    """One decision for each act that the ailments ask for.
+
+    >>> always = Policy({"drift": ("notify",)}, after_windows=1, cooldown_h=0)
+    >>> [item.act for item in decide(["drift"], Past([]), always, now=datetime(2026, 1, 1))]
+    ['notify']
+    """
+    wanted: dict[Act, list[Ailment]] = {}
+    for ailment in ailments:
+        for act in policy.acts.get(ailment, ()):
+            wanted.setdefault(act, []).append(ailment)
+    return tuple(
+        Decision(act, tuple(asking), _waits(act, asking, past, policy, now))
+        for act, asking in wanted.items()
+    )
+
+
+def _waits(
+    act: Act,
+    asking: Sequence[Ailment],
+    past: Past,
+    policy: Policy,
+    now: datetime,
+) -> str | None:
+    earlier = past.earlier
+    if earlier and act in earlier.acts and set(asking) <= set(earlier.ailments):
+        return "done when this window was judged before"
+    done = [item for item in past.windows if act in item.acts]
+    if done and now - done[-1].decided_at < timedelta(hours=policy.cooldown_h):
+        return (
+            f"done at {done[-1].decided_at:%Y-%m-%d %H:%M} UTC, again after {policy.cooldown_h:g} h"
+        )
+    if act in PATIENT:
+        longest = max(1 + len(run_of(ailment, past.windows)) for ailment in asking)
+        if longest < policy.after_windows:
+            return f"window {longest} of {policy.after_windows} in a row"
+    return None
+
+
+def run_of(ailment: Ailment, history: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
+    """The windows just before this one that all had the ailment, on the configuration of the last.
+
+    A window of another configuration says nothing of the one that serves now.
+    """
+    run: list[WindowVerdict] = []
+    for item in reversed(history):
+        if ailment not in item.ailments:
+            break
+        if run and item.endpoint_config_name != run[-1].endpoint_config_name:
+            break
+        run.append(item)
+    return tuple(reversed(run))
+
+
+def since(
+    ailments: Iterable[Ailment], history: Sequence[WindowVerdict], started_at: datetime
+) -> datetime:
+    """The start of the first window of the longest run that leads up to this one."""
+    return min(
+        [
+            started_at,
+            *(run[0].started_at for ailment in ailments if (run := run_of(ailment, history))),
+        ]
+    )

@@ -1,0 +1,68 @@
+"""`seatrial review`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seatrial.cli.output import AGAINST, say_contract, say_table, shared
+
+if TYPE_CHECKING:
+    from seatrial.contracts.review import Review
+
+app = typer.Typer()
+
+
+@app.command()
+def review(
+    context: typer.Context,
+    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
+    days: Annotated[int, typer.Option(min=1, max=455, help="How far back.")] = 90,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for review.json, and change.yaml for --config."),
+    ] = None,
+) -> None:
+    """Whether a serving endpoint should be configured otherwise: exit 1 if so."""
+    from datetime import UTC, datetime
+
+    from seatrial.contracts import write_contract
+    from seatrial.review.run import change_yaml, review_endpoint
+
+    options = shared(context)
+    found = review_endpoint(endpoint, options.config(), days=days, now=datetime.now(UTC))
+    if out is not None:
+        write_contract(found, out / "review.json")
+        (out / "change.yaml").write_text(change_yaml(found.change), encoding="utf-8")
+    if options.as_json:
+        say_contract(found)
+    else:
+        say_review(found)
+    if found.to_do:
+        raise typer.Exit(AGAINST)
+
+
+def say_review(found: Review) -> None:
+    """A line for each topic, then the change of the configuration."""
+    from seatrial.review.run import change_yaml
+
+    rows = [
+        (
+            "[yellow]change[/]" if item.act else "[green]fine[/]",
+            item.topic,
+            item.detail,
+            "–" if item.saving_usd_a_month is None else f"{item.saving_usd_a_month:.2f}",
+        )
+        for item in found.advice
+    ]
+    cost = "" if found.usd_a_month is None else f", ${found.usd_a_month:.2f} a month"
+    title = (
+        f"{found.endpoint_name}: {found.memory_size_mb} MB, {found.max_concurrency} at once, "
+        f"{found.usage.requests} requests in {found.days} days{cost}"
+    )
+    say_table(title, ("", "topic", "", "saves $ a month"), rows)
+    if found.change:
+        typer.echo("the change, as YAML for --config:")
+        typer.echo(change_yaml(found.change), nl=False)

@@ -1,0 +1,87 @@
+"""`review.json`: what an endpoint's last weeks say about how it is configured."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from seatrial.contracts.base import Contract, Part
+
+Topic = Literal[
+    "UNUSED",
+    "MEMORY",
+    "CONCURRENCY",
+    "COLD_STARTS",
+    "LATENCY",
+    "ERRORS",
+    "COST",
+    "MODEL_AGE",
+    "IMAGE_AGE",
+    "VULNERABILITIES",
+    "ALERTS",
+]
+
+
+class Usage(Part):
+    """What was seen in the period. None: CloudWatch, ECR or the monitor had nothing to say.
+
+    `latency_p95_ms` is that of the worst day: percentiles of days cannot be merged. Latencies are
+    the model's (ModelLatency), without what the service adds. `concurrency_max_ratio` is of
+    MaxConcurrency. `cold_starts` counts the data points
+    of ModelSetupTime.
+    """
+
+    requests: NonNegativeInt
+    errors_4xx: NonNegativeInt
+    errors_5xx: NonNegativeInt
+    latency_mean_ms: NonNegativeFloat | None
+    latency_p95_ms: NonNegativeFloat | None
+    cold_starts: NonNegativeInt
+    setup_mean_s: NonNegativeFloat | None
+    setup_max_s: NonNegativeFloat | None
+    memory_max_percent: NonNegativeFloat | None
+    concurrency_max_ratio: NonNegativeFloat | None
+    model_age_days: NonNegativeFloat | None
+    image_age_days: NonNegativeFloat | None
+    vulnerabilities: dict[str, NonNegativeInt] | None
+    windows: NonNegativeInt
+    alerting_windows: NonNegativeInt
+
+
+class Advice(Part):
+    """One topic. `change` are configuration keys with their new values; `saving` can be negative.
+
+    `saving_usd_a_month` is None where nothing is saved, or it cannot be told.
+    """
+
+    topic: Topic
+    act: bool
+    detail: str
+    change: dict[str, int | None] = Field(default_factory=dict)
+    saving_usd_a_month: float | None = None
+
+
+class Review(Contract):
+    """Written by `seatrial review`; `advice` has the topics that ask for something first."""
+
+    endpoint_name: str
+    variant_name: str
+    days: PositiveInt
+    ended_at: AwareDatetime
+    memory_size_mb: PositiveInt
+    max_concurrency: PositiveInt
+    provisioned_concurrency: PositiveInt | None
+    usd_a_month: NonNegativeFloat | None
+    usage: Usage
+    advice: tuple[Advice, ...]
+
+    @property
+    def to_do(self) -> tuple[Advice, ...]:
+        """What should change."""
+        return tuple(item for item in self.advice if item.act)
+
+    @property
+    def change(self) -> dict[str, int | None]:
+        """All changes of the configuration together."""
+        return {key: value for item in self.to_do for key, value in item.change.items()}

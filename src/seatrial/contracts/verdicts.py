@@ -1,0 +1,27 @@
+"""`verdict.json` of a window: the short form that the windows after it look back on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from seatrial.contracts.base import Contract
+
+Ailment = Literal["drift", "quality", "decay", "blind"]
+Act = Literal["notify", "event", "retrain"]
+
+
+class WindowVerdict(Contract):
+    """Written by react to S3, again after each of its acts.
+
+    `acts` are those that were carried out; in a dry run that is none.
+    """
+
+    endpoint_name: str
+    endpoint_config_name: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    ailments: tuple[Ailment, ...]
+    acts: tuple[Act, ...]
+    decided_at: AwareDatetime

@@ -1,0 +1,1 @@
+"""`seatrial review`: after the launch, is the endpoint still configured as it should be?"""

@@ -1,0 +1,272 @@
+"""From usage to advice: pure functions, one for each topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from seatrial.config import Config
+from seatrial.contracts.review import Advice, Usage
+from seatrial.limits import Limits
+from seatrial.readiness.tiers import slowdown
+
+# Half again: the next step after being full, as the trial's last phase asks for.
+CONCURRENCY_STEP = 1.5
+SECONDS_A_MONTH = 730 * 3600
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the endpoint is configured now, and what it may be configured to."""
+
+    memory_size_mb: int
+    max_concurrency: int
+    provisioned_concurrency: int | None
+    quota_mb: float
+    quota_concurrency: float
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything advice depends on. `realtime_usd_a_month` is the cheapest instance's cost."""
+
+    usage: Usage
+    serving: Serving
+    config: Config
+    limits: Limits
+    days: int
+    usd_per_gb_second: float
+    realtime: tuple[str, float] | None
+
+    @property
+    def requests_a_month(self) -> float:
+        """At the rate of the period."""
+        return self.usage.requests * SECONDS_A_MONTH / (self.days * 86_400)
+
+    def usd_a_month(self, memory_size_mb: int) -> float | None:
+        """On-demand seconds at that tier, without data; None if no latency is known.
+
+        The time of a request grows as its share of a CPU falls: an upper bound, as for work that
+        does nothing but compute.
+        """
+        mean_ms = self.usage.latency_mean_ms
+        if mean_ms is None:
+            return None
+        seconds = mean_ms / 1000 * self.slower(memory_size_mb)
+        return self.requests_a_month * seconds * memory_size_mb / 1024 * self.usd_per_gb_second
+
+    def slower(self, memory_size_mb: int) -> float:
+        """How many times as long a computation takes there as now."""
+        share = self.limits.mb_per_vcpu.value
+        return slowdown(memory_size_mb, share) / slowdown(self.serving.memory_size_mb, share)
+
+
+def advise(found: Situation) -> tuple[Advice, ...]:
+    """The topics on which there is something to say, those that ask for a change first."""
+    if not found.usage.requests:
+        unused = f"nobody called it in {found.days} days; it costs nothing but its share of quotas"
+        return (Advice(topic="UNUSED", act=True, detail=f"{unused}. Delete it"),)
+    said = [item for topic in TOPICS for item in topic(found)]
+    return tuple(sorted(said, key=lambda item: not item.act))
+
+
+def memory(found: Situation) -> Iterator[Advice]:
+    """The smallest tier that held what was used, with the headroom and within the objectives."""
+    percent = found.usage.memory_max_percent
+    if percent is None:
+        yield Advice(topic="MEMORY", act=False, detail="CloudWatch has no MemoryUtilization")
+        return
+    now, used_mb = found.serving.memory_size_mb, found.serving.memory_size_mb * percent / 100
+    usable = 1 - found.config.objectives.memory_headroom_ratio
+    wanted = _tier_for(found, used_mb / usable)
+    told = f"at most {used_mb:.0f} MB of {now} MB were used"
+    if wanted is None:
+        yield Advice(
+            topic="MEMORY",
+            act=True,
+            detail=f"{told}: too near the cap, and no tier within the quota of "
+            f"{found.serving.quota_mb:.0f} MB is large enough. Ask for a higher quota, or quantize",
+        )
+    elif wanted == now:
+        yield Advice(topic="MEMORY", act=False, detail=f"{told}: the tier fits")
+    else:
+        yield _other_tier(found, wanted, told)
+
+
+def _tier_for(found: Situation, needed_mb: float) -> int | None:
+    """The smallest tier with that much memory in which p95 still meets its objective."""
+    p95_ms = found.usage.latency_p95_ms or 0.0
+    return next(
+        (
+            tier
+            for tier in sorted(found.limits.memory_tiers_mb.value)
+            if needed_mb <= tier <= found.serving.quota_mb
+            and (
+                tier >= found.serving.memory_size_mb
+                or p95_ms * found.slower(tier) <= found.config.objectives.latency_p95_ms
+            )
+        ),
+        None,
+    )
+
+
+def _other_tier(found: Situation, wanted: int, told: str) -> Advice:
+    """A smaller tier never costs more: slower by its CPU share, it is cheaper by its memory."""
+    here, there = found.usd_a_month(found.serving.memory_size_mb), found.usd_a_month(wanted)
+    larger = wanted > found.serving.memory_size_mb
+    return Advice(
+        topic="MEMORY",
+        act=True,
+        detail=f"{told}: {'too near the cap' if larger else f'{wanted} MB would hold it'}",
+        change={"endpoint.memory_size_mb": wanted},
+        saving_usd_a_month=None if here is None or there is None else here - there,
+    )
+
+
+def concurrency(found: Situation) -> Iterator[Advice]:
+    """Full means that the next request was throttled, if there was one: there is no queue."""
+    ratio = found.usage.concurrency_max_ratio
+    if ratio is None or ratio < 1:
+        return
+    now = found.serving.max_concurrency
+    wanted = min(int(now * CONCURRENCY_STEP + 0.5), int(found.serving.quota_concurrency))
+    if wanted > now:
+        change: dict[str, int | None] = {"endpoint.max_concurrency": wanted}
+        fix = f"try {wanted}"
+    else:
+        change, fix = {}, "the account's quota has no more; ask for a higher one"
+    yield Advice(
+        topic="CONCURRENCY",
+        act=True,
+        detail=f"all {now} sandboxes were busy at once, and what came then was throttled: {fix}",
+        change=change,
+    )
+
+
+def cold_starts(found: Situation) -> Iterator[Advice]:
+    """Their share, and whether the slowest met the objective."""
+    usage, limit_s = found.usage, found.config.objectives.cold_start_s
+    if usage.setup_max_s is None:
+        return
+    share = usage.cold_starts / usage.requests
+    told = (
+        f"{share:.1%} of requests were cold, {usage.setup_mean_s or 0:.1f} s on average and "
+        f"{usage.setup_max_s:.1f} s at most"
+    )
+    over = usage.setup_max_s > limit_s
+    fix = f"; the objective is {limit_s:g} s: make the image or the model smaller, or provision"
+    yield Advice(topic="COLD_STARTS", act=over, detail=told + (fix if over else ""))
+
+
+def latency(found: Situation) -> Iterator[Advice]:
+    """The worst day's p95 against the objective; more memory helps up to one whole CPU."""
+    p95_ms, limit_ms = found.usage.latency_p95_ms, found.config.objectives.latency_p95_ms
+    if p95_ms is None:
+        return
+    told = f"p95 was {p95_ms:.1f} ms on the worst day, the objective is {limit_ms:g} ms"
+    if p95_ms <= limit_ms:
+        yield Advice(topic="LATENCY", act=False, detail=told)
+        return
+    faster = next(
+        (
+            tier
+            for tier in sorted(found.limits.memory_tiers_mb.value)
+            if found.serving.memory_size_mb < tier <= found.serving.quota_mb
+            and p95_ms * found.slower(tier) <= limit_ms
+        ),
+        None,
+    )
+    if faster is None:
+        yield Advice(topic="LATENCY", act=True, detail=f"{told}: no tier's CPU share is enough")
+        return
+    yield Advice(
+        topic="LATENCY",
+        act=True,
+        detail=f"{told}: {faster} MB would have the CPU for it",
+        change={"endpoint.memory_size_mb": faster},
+    )
+
+
+def errors(found: Situation) -> Iterator[Advice]:
+    """Requests that failed. CloudWatch does not say which 4xx were throttles."""
+    usage = found.usage
+    told = f"{usage.errors_5xx} answers of 5xx and {usage.errors_4xx} of 4xx in {usage.requests}"
+    yield Advice(
+        topic="ERRORS",
+        act=usage.errors_5xx > 0,
+        detail=f"{told}; read the endpoint's log" if usage.errors_5xx else told,
+    )
+
+
+def cost(found: Situation) -> Iterator[Advice]:
+    """Against the cheapest real-time instance that carries the same traffic."""
+    now = found.usd_a_month(found.serving.memory_size_mb)
+    if now is None or found.realtime is None:
+        return
+    name, usd = found.realtime
+    cheaper = usd < now
+    yield Advice(
+        topic="COST",
+        act=cheaper,
+        detail=f"${now:.2f} a month for {found.requests_a_month:.0f} requests; real-time on {name} "
+        f"would be ${usd:.2f}",
+        saving_usd_a_month=now - usd if cheaper else None,
+    )
+
+
+def ages(found: Situation) -> Iterator[Advice]:
+    """Models decay, and images gather vulnerabilities, although nobody touches them."""
+    limits = found.config.review
+    for topic, what, days, most in (
+        ("MODEL_AGE", "model", found.usage.model_age_days, limits.max_model_age_days),
+        ("IMAGE_AGE", "image", found.usage.image_age_days, limits.max_image_age_days),
+    ):
+        if days is not None:
+            old = days > most
+            fix = "; train and approve a new one" if what == "model" else "; build it again"
+            detail = f"the {what} is {days:.0f} days old, {most} are allowed{fix if old else ''}"
+            yield Advice.model_validate({"topic": topic, "act": old, "detail": detail})
+
+
+def vulnerabilities(found: Situation) -> Iterator[Advice]:
+    """What ECR's scan found in the serving image."""
+    known = found.usage.vulnerabilities
+    if known is None:
+        yield Advice(
+            topic="VULNERABILITIES",
+            act=False,
+            detail="ECR has no scan of the image; turn on scanning of its repository",
+        )
+        return
+    serious = {name: known[name] for name in ("CRITICAL", "HIGH") if known.get(name)}
+    told = ", ".join(f"{count} {name.lower()}" for name, count in known.items()) or "none"
+    fix = "; build the image again on a newer base" if serious else ""
+    yield Advice(topic="VULNERABILITIES", act=bool(serious), detail=f"in the image: {told}{fix}")
+
+
+def alerts(found: Situation) -> Iterator[Advice]:
+    """The monitor's verdicts in the period."""
+    usage = found.usage
+    if not usage.windows:
+        yield Advice(
+            topic="ALERTS", act=True, detail="the monitor judged no window; schedule it, or run it"
+        )
+        return
+    yield Advice(
+        topic="ALERTS",
+        act=2 * usage.alerting_windows > usage.windows,
+        detail=f"{usage.alerting_windows} of {usage.windows} windows were alerts",
+    )
+
+
+TOPICS: Sequence[Callable[[Situation], Iterator[Advice]]] = (
+    memory,
+    concurrency,
+    cold_starts,
+    latency,
+    errors,
+    cost,
+    ages,
+    vulnerabilities,
+    alerts,
+)

@@ -1,0 +1,195 @@
+"""What AWS knows of an endpoint's last weeks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from seatrial.aws import explained
+from seatrial.contracts.review import Usage
+from seatrial.contracts.verdicts import WindowVerdict
+from seatrial.errors import InputError
+
+INVOCATIONS, RESOURCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The endpoint as it is configured, and when its model was made."""
+
+    variant_name: str
+    memory_size_mb: int
+    max_concurrency: int
+    provisioned_concurrency: int | None
+    model_created_at: datetime
+    image: str
+
+
+def read_deployed(endpoint_name: str, sagemaker: Any) -> Deployed:
+    """InputError for an endpoint that is not there, or has no serverless variant."""
+    from seatrial.endpoint import get_endpoint
+
+    state = get_endpoint(endpoint_name, sagemaker)
+    with explained(f"the configuration of {endpoint_name}", do="Allow sagemaker:Describe*"):
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config_name)
+        variant = config["ProductionVariants"][0]
+        serverless = variant.get("ServerlessConfig")
+        if serverless is None:
+            raise InputError(
+                f"{endpoint_name} is not serverless",
+                got=variant.get("InstanceType"),
+                allowed="an endpoint with a ServerlessConfig",
+                do="Review it with the tools for instances",
+            )
+        model = sagemaker.describe_model(ModelName=variant["ModelName"])
+        current = sagemaker.describe_endpoint(EndpointName=endpoint_name)
+    # changed in place, the configuration still has the old figures
+    now = current["ProductionVariants"][0].get("CurrentServerlessConfig", serverless)
+    return Deployed(
+        variant_name=variant["VariantName"],
+        memory_size_mb=now["MemorySizeInMB"],
+        max_concurrency=now["MaxConcurrency"],
+        provisioned_concurrency=now.get("ProvisionedConcurrency"),
+        model_created_at=model["CreationTime"],
+        image=model["PrimaryContainer"]["Image"],
+    )
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """CloudWatch's daily figures of one variant."""
+
+    cloudwatch: Any
+    endpoint_name: str
+    variant_name: str
+    start: datetime
+    end: datetime
+
+    def total(self, name: str) -> float:
+        """The sum over all days."""
+        return float(sum(day["Sum"] for day in self._days(INVOCATIONS, name, "Sum")))
+
+    def mean(self, name: str) -> float | None:
+        """Over all data points; None without any."""
+        days = self._days(INVOCATIONS, name, "Sum", "SampleCount")
+        samples = sum(day["SampleCount"] for day in days)
+        return sum(day["Sum"] for day in days) / samples if samples else None
+
+    def count(self, name: str) -> int:
+        """The number of data points."""
+        return int(sum(day["SampleCount"] for day in self._days(INVOCATIONS, name, "SampleCount")))
+
+    def largest(self, name: str, namespace: str = INVOCATIONS) -> float | None:
+        """The largest data point; None without any."""
+        return max((day["Maximum"] for day in self._days(namespace, name, "Maximum")), default=None)
+
+    def worst_p95(self, name: str) -> float | None:
+        """The 95th percentile of the day on which it was largest."""
+        days = self._get(INVOCATIONS, name, ExtendedStatistics=["p95"])
+        return max((day["ExtendedStatistics"]["p95"] for day in days), default=None)
+
+    def _days(self, namespace: str, name: str, *statistics: str) -> list[dict[str, Any]]:
+        return self._get(namespace, name, Statistics=list(statistics))
+
+    def _get(self, namespace: str, name: str, **wanted: Any) -> list[dict[str, Any]]:
+        with explained(
+            f"{name} of {self.endpoint_name}", do="Allow cloudwatch:GetMetricStatistics"
+        ):
+            answer = self.cloudwatch.get_metric_statistics(
+                Namespace=namespace,
+                MetricName=name,
+                Dimensions=[
+                    {"Name": "EndpointName", "Value": self.endpoint_name},
+                    {"Name": "VariantName", "Value": self.variant_name},
+                ],
+                StartTime=self.start,
+                EndTime=self.end,
+                Period=DAY_S,
+                **wanted,
+            )
+        points: list[dict[str, Any]] = answer["Datapoints"]
+        return points
+
+
+def read_usage(
+    endpoint_name: str,
+    deployed: Deployed,
+    clients: Mapping[str, Any],
+    history: Sequence[WindowVerdict],
+    *,
+    days: int,
+    now: datetime,
+) -> Usage:
+    """The period's figures, in the units of the contract."""
+    start = (now - timedelta(days=days)).replace(second=0, microsecond=0)
+    metrics = Metrics(
+        clients["cloudwatch"],
+        endpoint_name,
+        deployed.variant_name,
+        start,
+        now + timedelta(minutes=1),
+    )
+    latency_us, p95_us = metrics.mean("ModelLatency"), metrics.worst_p95("ModelLatency")
+    setup_us, setup_max_us = metrics.mean("ModelSetupTime"), metrics.largest("ModelSetupTime")
+    image = read_image(deployed.image, clients["ecr"])
+    windows = [item for item in history if item.ended_at > start]
+    return Usage(
+        requests=int(metrics.total("Invocations")),
+        errors_4xx=int(metrics.total("Invocation4XXErrors")),
+        errors_5xx=int(metrics.total("Invocation5XXErrors")),
+        latency_mean_ms=None if latency_us is None else latency_us / 1000,
+        latency_p95_ms=None if p95_us is None else p95_us / 1000,
+        cold_starts=metrics.count("ModelSetupTime"),
+        setup_mean_s=None if setup_us is None else setup_us / 1e6,
+        setup_max_s=None if setup_max_us is None else setup_max_us / 1e6,
+        memory_max_percent=metrics.largest("MemoryUtilization", RESOURCES),
+        concurrency_max_ratio=metrics.largest("ServerlessConcurrentExecutionsUtilization"),
+        model_age_days=(now - deployed.model_created_at).total_seconds() / DAY_S,
+        image_age_days=None
+        if image.pushed_at is None
+        else (now - image.pushed_at).total_seconds() / DAY_S,
+        vulnerabilities=image.vulnerabilities,
+        windows=len(windows),
+        alerting_windows=sum(bool(item.ailments) for item in windows),
+    )
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What ECR knows of an image; None where it does not."""
+
+    pushed_at: datetime | None
+    vulnerabilities: dict[str, int] | None
+
+
+def read_image(uri: str, ecr: Any) -> ImageFacts:
+    """By repository and tag, or digest; an image elsewhere is not known."""
+    from botocore.exceptions import ClientError
+
+    registry, _, path = uri.partition("/")
+    if ".dkr.ecr." not in registry:
+        return ImageFacts(None, None)
+    repository, wanted = _split(path)
+    try:
+        answer = ecr.describe_images(repositoryName=repository, imageIds=[wanted])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in (
+            "ImageNotFoundException",
+            "RepositoryNotFoundException",
+        ):
+            return ImageFacts(None, None)
+        raise
+    (found,) = answer["imageDetails"]
+    summary = found.get("imageScanFindingsSummary", {}).get("findingSeverityCounts")
+    return ImageFacts(found["imagePushedAt"], None if summary is None else dict(summary))
+
+
+def _split(path: str) -> tuple[str, dict[str, str]]:
+    if "@" in path:
+        repository, _, digest = path.partition("@")
+        return repository, {"imageDigest": digest}
+    repository, _, tag = path.partition(":")
+    return repository, {"imageTag": tag or "latest"}

@@ -1,0 +1,234 @@
+"""Advice from usage: each topic below, at and over its limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from seatrial.config import load_config
+from seatrial.contracts.review import Advice, Usage
+from seatrial.limits import load_limits
+from seatrial.review.advice import Serving, Situation, advise
+from seatrial.review.reading import ImageFacts, read_image
+from seatrial.review.run import change_yaml
+
+USAGE = Usage(
+    requests=900_000,
+    errors_4xx=0,
+    errors_5xx=0,
+    latency_mean_ms=40,
+    latency_p95_ms=80,
+    cold_starts=900,
+    setup_mean_s=2,
+    setup_max_s=5,
+    memory_max_percent=60,
+    concurrency_max_ratio=0.4,
+    model_age_days=10,
+    image_age_days=10,
+    vulnerabilities={},
+    windows=12,
+    alerting_windows=1,
+)
+
+
+def situation(
+    usage: dict[str, Any] | None = None, serving: dict[str, Any] | None = None, **changes: Any
+) -> Situation:
+    fields = {
+        "memory_size_mb": 2048,
+        "max_concurrency": 4,
+        "provisioned_concurrency": None,
+        "quota_mb": 3072,
+        "quota_concurrency": 10,
+        **(serving or {}),
+    }
+    return Situation(
+        **{
+            "usage": USAGE.model_copy(update=usage or {}),
+            "serving": Serving(**fields),
+            "config": load_config(),
+            "limits": load_limits(),
+            "days": 90,
+            "usd_per_gb_second": 0.00002,
+            "realtime": ("ml.c5.large", 100.0),
+            **changes,
+        }
+    )
+
+
+def advice(topic: str, found: Situation) -> Advice:
+    return next(item for item in advise(found) if item.topic == topic)
+
+
+def test_an_endpoint_that_fits_needs_nothing() -> None:
+    found = advise(situation())
+    assert [item.topic for item in found if item.act] == []
+    assert {item.topic for item in found} >= {"MEMORY", "LATENCY", "COST", "ALERTS"}
+
+
+def test_an_endpoint_that_nobody_calls_is_to_be_deleted() -> None:
+    (found,) = advise(situation({"requests": 0}))
+    assert (found.topic, found.act) == ("UNUSED", True)
+
+
+@pytest.mark.parametrize(
+    ("percent", "tier"),
+    [
+        # of 2048 MB, with a fifth of headroom: 1024 MB hold 819.2 MB, 2048 MB hold 1638.4
+        pytest.param(40.0, 1024, id="exactly-one-tier-down"),
+        pytest.param(40.1, None, id="over-it"),
+        pytest.param(80.0, None, id="exactly-at-the-headroom"),
+        pytest.param(80.1, 3072, id="over-the-headroom"),
+    ],
+)
+def test_the_tier_follows_what_was_used(percent: float, tier: int | None) -> None:
+    found = advice("MEMORY", situation({"memory_max_percent": percent}))
+    assert found.change == ({} if tier is None else {"endpoint.memory_size_mb": tier})
+    assert found.act is (tier is not None)
+
+
+def test_memory_that_is_not_used_is_money_where_the_cpu_share_is_whole_anyway() -> None:
+    big = {"memory_size_mb": 6144, "quota_mb": 6144}
+    found = advice("MEMORY", situation({"memory_max_percent": 25}, big))
+    assert found.change == {"endpoint.memory_size_mb": 2048}
+    # 300 000 requests of 30 days a month, give or take: 40 ms at 6 GB less 40 ms at 2 GB
+    requests = 900_000 * 730 / (90 * 24)
+    assert found.saving_usd_a_month == pytest.approx(requests * 0.04 * 4 * 0.00002)
+
+
+@pytest.mark.parametrize(
+    ("p95_ms", "tier"),
+    [
+        # at 1024 MB it is 1769 / 1024 times as long: 500 ms are 289.4
+        pytest.param(289.0, 1024, id="under"),
+        pytest.param(289.8, 2048, id="over"),
+    ],
+)
+def test_a_smaller_tier_must_still_meet_the_latency_objective(p95_ms: float, tier: int) -> None:
+    large = {"memory_size_mb": 6144, "quota_mb": 6144}
+    usage = {"memory_max_percent": 10, "latency_p95_ms": p95_ms}
+    assert advice("MEMORY", situation(usage, large)).change == {"endpoint.memory_size_mb": tier}
+
+
+def test_no_tier_within_the_quota_is_said() -> None:
+    full = {"memory_size_mb": 3072}
+    found = advice("MEMORY", situation({"memory_max_percent": 95}, full))
+    assert found.act
+    assert "quota of 3072 MB" in found.detail
+    assert not found.change
+
+
+@pytest.mark.parametrize(
+    ("ratio", "limit", "wanted"),
+    [
+        pytest.param(0.99, 4, None, id="under"),
+        pytest.param(1.0, 4, 6, id="full"),
+        pytest.param(1.0, 9, 10, id="up-to-the-quota"),
+        pytest.param(1.0, 10, 10, id="at-the-quota"),
+    ],
+)
+def test_full_sandboxes_ask_for_more(ratio: float, limit: int, wanted: int | None) -> None:
+    found = advise(situation({"concurrency_max_ratio": ratio}, {"max_concurrency": limit}))
+    said = [item for item in found if item.topic == "CONCURRENCY"]
+    if wanted is None:
+        assert said == []
+    elif wanted == limit:
+        assert "ask for a higher one" in said[0].detail
+        assert not said[0].change
+    else:
+        assert said[0].change == {"endpoint.max_concurrency": wanted}
+
+
+@pytest.mark.parametrize(
+    ("usage", "topic", "act"),
+    [
+        pytest.param({"setup_max_s": 10.0}, "COLD_STARTS", False, id="cold-start-at"),
+        pytest.param({"setup_max_s": 10.1}, "COLD_STARTS", True, id="cold-start-over"),
+        pytest.param({"latency_p95_ms": 500.0}, "LATENCY", False, id="latency-at"),
+        pytest.param({"latency_p95_ms": 500.1}, "LATENCY", True, id="latency-over"),
+        pytest.param({"errors_5xx": 0}, "ERRORS", False, id="no-error"),
+        pytest.param({"errors_5xx": 1}, "ERRORS", True, id="an-error"),
+        pytest.param({"model_age_days": 180.0}, "MODEL_AGE", False, id="model-at"),
+        pytest.param({"model_age_days": 180.1}, "MODEL_AGE", True, id="model-over"),
+        pytest.param({"image_age_days": 90.0}, "IMAGE_AGE", False, id="image-at"),
+        pytest.param({"image_age_days": 90.1}, "IMAGE_AGE", True, id="image-over"),
+        pytest.param({"vulnerabilities": {"LOW": 3}}, "VULNERABILITIES", False, id="low"),
+        pytest.param({"vulnerabilities": {"HIGH": 1}}, "VULNERABILITIES", True, id="high"),
+        pytest.param({"vulnerabilities": None}, "VULNERABILITIES", False, id="not-scanned"),
+        pytest.param({"alerting_windows": 6}, "ALERTS", False, id="half-are-alerts"),
+        pytest.param({"alerting_windows": 7}, "ALERTS", True, id="more-than-half"),
+        pytest.param({"windows": 0, "alerting_windows": 0}, "ALERTS", True, id="not-watched"),
+    ],
+)
+def test_each_limit(usage: dict[str, Any], topic: str, act: bool) -> None:
+    assert advice(topic, situation(usage)).act is act
+
+
+def test_a_slow_model_on_a_small_tier_is_helped_by_a_whole_cpu() -> None:
+    small = {"memory_size_mb": 1024}
+    found = advice("LATENCY", situation({"latency_p95_ms": 800}, small))
+    assert found.change == {"endpoint.memory_size_mb": 2048}
+    slow = advice("LATENCY", situation({"latency_p95_ms": 5000}, small))
+    assert (slow.act, slow.change) == (True, {})
+
+
+@pytest.mark.parametrize(("usd", "act"), [(0.1, True), (1000.0, False)])
+def test_real_time_is_advised_only_where_it_is_cheaper(usd: float, act: bool) -> None:
+    assert advice("COST", situation(realtime=("ml.c5.large", usd))).act is act
+
+
+def test_without_latencies_nothing_is_made_up() -> None:
+    blank = {
+        "latency_mean_ms": None,
+        "latency_p95_ms": None,
+        "memory_max_percent": None,
+        "setup_max_s": None,
+    }
+    found = {item.topic for item in advise(situation(blank))}
+    assert found.isdisjoint({"LATENCY", "COST", "COLD_STARTS"})
+
+
+def test_changes_are_yaml_for_the_configuration() -> None:
+    text = change_yaml({"endpoint.memory_size_mb": 2048, "endpoint.max_concurrency": 6})
+    assert text == "endpoint:\n  max_concurrency: 6\n  memory_size_mb: 2048\n"
+    assert change_yaml({}) == ""
+
+
+class Ecr:
+    """ECR with one image, or none."""
+
+    def __init__(self, details: dict[str, Any] | None) -> None:
+        self.details, self.asked = details, {}
+
+    def describe_images(self, **asked: Any) -> dict[str, Any]:
+        self.asked = asked
+        if self.details is None:
+            raise ClientError({"Error": {"Code": "ImageNotFoundException"}}, "DescribeImages")
+        return {"imageDetails": [self.details]}
+
+
+HOST = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("uri", "wanted"),
+    [
+        (f"{HOST}/serving:v1", {"imageTag": "v1"}),
+        (f"{HOST}/serving", {"imageTag": "latest"}),
+        (f"{HOST}/serving@sha256:abc", {"imageDigest": "sha256:abc"}),
+    ],
+)
+def test_an_image_is_asked_for_by_tag_or_digest(uri: str, wanted: dict[str, str]) -> None:
+    counts = {"findingSeverityCounts": {"HIGH": 2}}
+    ecr = Ecr({"imagePushedAt": "then", "imageScanFindingsSummary": counts})
+    assert read_image(uri, ecr).vulnerabilities == {"HIGH": 2}
+    assert ecr.asked == {"repositoryName": "serving", "imageIds": [wanted]}
+
+
+def test_an_image_that_ecr_does_not_have_is_not_known() -> None:
+    nothing = ImageFacts(None, None)
+    assert read_image(f"{HOST}/serving:v1", Ecr(None)) == nothing
+    assert read_image("tiny", Ecr(None)) == nothing
+    assert read_image(f"{HOST}/serving:v1", Ecr({"imagePushedAt": None})).vulnerabilities is None
