@@ -64,11 +64,14 @@ from seatrial.contracts.profile import (
 from seatrial.contracts.readiness import (
     Check,
     Choice,
+    Configuration,
     Cost,
+    LatencyMethod,
     Readiness,
     ServerlessConfiguration,
     Source,
     Status,
+    TrafficCost,
     Verdict,
 )
 
@@ -89,6 +92,7 @@ __all__ = [
     "ColdStart",
     "ColumnDrift",
     "ColumnType",
+    "Configuration",
     "Contract",
     "Cost",
     "CostPolicy",
@@ -104,6 +108,7 @@ __all__ = [
     "GoldenPrediction",
     "InputColumn",
     "LabelScores",
+    "LatencyMethod",
     "LeftOut",
     "MemoryGrowth",
     "MemorySample",
@@ -133,6 +138,7 @@ __all__ = [
     "Summary",
     "Task",
     "TierLatency",
+    "TrafficCost",
     "TrafficSummary",
     "UsedPrice",
     "Verdict",
