@@ -27,6 +27,7 @@ from seatrial.optimization.neo_settings import NeoConfig
 
 Recipe = Literal["fp32", "fp32-mapped", "int8-dynamic", "int8-static", "int8-mixed", "fp16"]
 OptimizeFor = Literal["cost", "latency", "cold_start"]
+TrafficShape = Literal["steady", "diurnal", "bursty"]
 MemoryTier = Literal[1024, 2048, 3072, 4096, 5120, 6144]
 Name = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
 
@@ -130,7 +131,11 @@ class TrialConfig(Part):
 
 
 class ObjectivesConfig(Part):
-    """What the user wants of the endpoint."""
+    """What the user wants of the endpoint.
+
+    `traffic_shape` is how `requests_per_month` are spread over the month. `max_spare_tiers` is
+    how many tiers smaller would do as well before the endpoint counts as over-provisioned.
+    """
 
     optimize_for: OptimizeFor
     tie_ratio: float = Field(ge=0, lt=1)
@@ -138,6 +143,11 @@ class ObjectivesConfig(Part):
     latency_p95_ms: PositiveFloat
     cold_start_s: PositiveFloat
     image_target_mb: PositiveFloat
+    leak_requests: PositiveInt
+    max_spare_tiers: NonNegativeInt
+    requests_per_month: PositiveInt | None
+    traffic_shape: TrafficShape
+    cost_usd_per_month: PositiveFloat | None
 
 
 class QuotasConfig(Part):

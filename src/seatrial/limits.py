@@ -1,4 +1,4 @@
-"""What the service allows and charges, from configs/limits.yaml, each with source and date."""
+"""What the service allows, from configs/limits.yaml, each with source and date."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tiers(Part):
 
 
 class Limits(Contract):
-    """The service's limits, a new account's quotas, and on-demand prices of us-east-1."""
+    """The service's limits, and a new account's quotas."""
 
     memory_tiers_mb: Tiers
     max_concurrency: Limit
@@ -41,8 +41,6 @@ class Limits(Contract):
     assumed_total_concurrency: Limit
     assumed_endpoints: Limit
     mb_per_vcpu: Limit
-    usd_per_gb_second: Limit
-    usd_per_gb_data: Limit
 
 
 @cache

@@ -20,9 +20,17 @@ from seatrial.contracts import (
     Profile,
     Readiness,
 )
+from seatrial.cost.prices import load_prices
 from seatrial.limits import load_limits
 from seatrial.readiness.baseline_match import MAX_SHARE, largest_share
-from seatrial.readiness.facts import Account, Facts, MonitoringPlan, Quota
+from seatrial.readiness.facts import (
+    Account,
+    ArchiveLook,
+    Circumstances,
+    Facts,
+    MonitoringPlan,
+    Quota,
+)
 from seatrial.steps.judge_readiness import judge_candidates
 
 PRECISIONS = {"fp32": "fp32", "fp32-mapped": "fp32", "fp16": "fp16", "int8-mixed": "mixed"}
@@ -130,11 +138,19 @@ def judged(
     return judge_candidates(
         optimization(known),
         profile(profiles),
+        circumstances(plan or MonitoringPlan(baseline(), True, True, {"score": 0.1}), **objectives),
+        {item.name: ArchiveLook(None, ()) for item in known},
+    )
+
+
+def circumstances(plan: MonitoringPlan, **objectives: Any) -> Circumstances:
+    return Circumstances(
         package={},
         account=ACCOUNT,
-        plan=plan or MonitoringPlan(baseline(), True, True, {"score": 0.1}),
+        plan=plan,
         config=load_config(None, objectives=objectives),
         limits=load_limits(),
+        prices=load_prices("us-east-1"),
     )
 
 
@@ -177,15 +193,12 @@ def profile(profiles: tuple[CandidateProfile, ...]) -> Profile:
 def facts(ours: Candidate, base: Baseline | None, *others: Candidate, std: float = 0.1) -> Facts:
     found = measured(ours.name)
     return Facts(
+        **vars(circumstances(MonitoringPlan(base, True, True, {"score": std}))),
         candidate=ours,
         measured=found,
         profile=profile((found,)),
         optimization=optimization((*others, ours)),
-        package={},
-        account=ACCOUNT,
-        plan=MonitoringPlan(base, True, True, {"score": std}),
-        config=load_config(),
-        limits=load_limits(),
+        archive=ArchiveLook(None, ()),
     )
 
 

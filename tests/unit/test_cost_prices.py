@@ -9,7 +9,6 @@ import pytest
 
 from seatrial.cost.prices import known_regions, load_prices, parse_price, price_names, with_given
 from seatrial.errors import InputError
-from seatrial.limits import load_limits
 
 TODAY = date(2026, 11, 24)
 HELD = "provisioned_usd_per_gb_second"
@@ -23,13 +22,6 @@ def test_prices_that_come_along_have_a_source_and_claim_nothing(region: str) -> 
     every += [item.usd_per_hour for item in prices.instances.values()]
     assert all(item.source for item in every)
     assert not any(item.verified for item in every)
-
-
-def test_the_judge_has_the_same_prices() -> None:
-    prices, limits = load_prices("us-east-1"), load_limits()
-    assert limits.usd_per_gb_second.value == prices.usd("serverless_usd_per_gb_second")
-    assert limits.usd_per_gb_data.value == prices.usd("data_in_usd_per_gb")
-    assert limits.usd_per_gb_data.value == prices.usd("data_out_usd_per_gb")
 
 
 def test_a_tier_costs_its_memory() -> None:

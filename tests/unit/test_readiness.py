@@ -2,161 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
+from readiness_facts import BASELINE, CANDIDATE, account, check, facts, measured, payload
 
-from seatrial.config import Config, load_config
-from seatrial.contracts import (
-    Agreement,
-    Baseline,
-    Candidate,
-    CandidateProfile,
-    Check,
-    ColdStart,
-    DriftBound,
-    Optimization,
-    PayloadProfile,
-    Profile,
-    Readiness,
-)
-from seatrial.limits import load_limits
-from seatrial.readiness.facts import Account, Facts, MonitoringPlan, Quota
-from seatrial.readiness.tiers import choose_tier, predicted_ms
+from seatrial.config import load_config
+from seatrial.contracts import Check, ColdStart, Readiness
+from seatrial.cost.prices import load_prices, with_given
+from seatrial.readiness.facts import MonitoringPlan, Quota
+from seatrial.readiness.latency import predicted_ms
+from seatrial.readiness.tiers import choose_tier
 from seatrial.readiness.verdict import MAX_MESSAGE_BYTES, judge, verdict
-
-CANDIDATE = Candidate(
-    name="fp32",
-    backend="onnxruntime",
-    precision="fp32",
-    graph_optimization="extended",
-    archive="fp32/model.tar.gz",
-    archive_sha256="0" * 64,
-    archive_size_mb=1,
-    model_size_mb=2,
-    agreement=Agreement(
-        rows=100, max_deviation=1e-6, mean_deviation=1e-7, label_agreement_ratio=1.0
-    ),
-    quality={"auc": 0.75},
-    rejection=None,
-)
-BASELINE = Baseline(
-    model_package_arn=None,
-    task="binary_classification",
-    target="late",
-    rows=1000,
-    started_at=None,
-    ended_at=None,
-    input_columns=("temp",),
-    output_columns=("score",),
-    bounds=(
-        DriftBound(
-            column="temp",
-            metric="wasserstein_std",
-            window_h=168,
-            bound=1,
-            floor=0.1,
-            blocks=12,
-            largest_block_score=0.9,
-        ),
-    ),
-    bound_method="contiguous blocks",
-    false_alarm_budget=0.05,
-    held_out_rows=100,
-    seed=1,
-    quality={"auc": 0.75},
-)
-
-
-def payload(**changes: Any) -> PayloadProfile:
-    return PayloadProfile(
-        **{
-            "payload": "one",
-            "rows": 1,
-            "request_mb": 0.1,
-            "response_mb": 0.1,
-            "requests": 50,
-            "errors": 0,
-            "first_error": None,
-            "peak_memory_mb": 100,
-            "stopped": False,
-            "latency_p50_ms": 5,
-            "latency_p95_ms": 10,
-            "latency_p99_ms": 12,
-            "cpu_s_per_request": 0.005,
-            **changes,
-        }
-    )
-
-
-def measured(**changes: Any) -> CandidateProfile:
-    return CandidateProfile(
-        **{
-            "candidate": "fp32",
-            "archive_size_mb": 1,
-            "unpacked_size_mb": 2,
-            "cold_start": ColdStart(
-                to_port_s=0.1, to_ping_s=0.2, to_first_prediction_s=0.3, cpu_s=0.3, repeats=3
-            ),
-            "idle_memory_mb": 60,
-            "peak_memory_mb": 100,
-            "stopped": False,
-            "processes": 1,
-            "threads": 4,
-            "payloads": (payload(),),
-            "failure": None,
-            **changes,
-        }
-    )
-
-
-def facts(config: Config | None = None, **changes: Any) -> Facts:
-    found: dict[str, Any] = {
-        "candidate": CANDIDATE,
-        "measured": measured(),
-        "profile": Profile(
-            memory_method="test",
-            memory_stop_mb=6144,
-            image_size_mb=200,
-            image_size_method="files",
-            python="3.11",
-            cpu="test",
-            cpu_count=2,
-            serve_command=("serve",),
-            candidates=(measured(),),
-        ),
-        "optimization": Optimization(
-            model_package_arn=None,
-            flavor="sklearn",
-            task="binary_classification",
-            original_size_mb=2,
-            original_quality={"auc": 0.75},
-            candidates=(CANDIDATE,),
-            optimizer="test",
-            cpu="test",
-        ),
-        "package": {},
-        "account": Account(
-            memory_size_mb=Quota(3072, "assumed quota"),
-            total_concurrency=Quota(10, "account quota"),
-            endpoints=Quota(5, "account quota"),
-            other_concurrency=0,
-            other_endpoints=0,
-        ),
-        "plan": MonitoringPlan(BASELINE, True, True),
-        "config": config or load_config(),
-        "limits": load_limits(),
-    }
-    return Facts(**{**found, **changes})
-
-
-def check(found: Readiness, code: str) -> Check:
-    return next(item for item in found.checks if item.code == code)
-
-
-def account(**changes: Any) -> Account:
-    return replace(facts().account, **changes)
 
 
 def test_a_good_model_is_ready_at_the_smallest_tier() -> None:
@@ -417,12 +275,9 @@ def test_latency_is_predicted_from_cpu_where_a_tier_has_less_than_a_core() -> No
 
 
 def test_equal_costs_go_to_the_smaller_tier() -> None:
-    free = load_limits().model_copy(
-        update={
-            "usd_per_gb_second": load_limits().usd_per_gb_second.model_copy(update={"value": 0})
-        }
-    )
-    tier = choose_tier(facts(limits=free))
+    given = {"serverless_usd_per_gb_second": 0.0}
+    free = with_given(load_prices("us-east-1"), given, today=date(2026, 11, 24))
+    tier = choose_tier(facts(prices=free))
     assert tier is not None
     assert tier.memory_size_mb == 1024
 

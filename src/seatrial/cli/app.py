@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from seatrial.cli import cloud, cost, demo, doctor, endpoint, optimize, pipeline, review, steps
+from seatrial.cli import (
+    cloud,
+    cost,
+    demo,
+    doctor,
+    endpoint,
+    judge,
+    optimize,
+    pipeline,
+    review,
+    steps,
+)
 from seatrial.cli.output import FAILED, Shared
 from seatrial.errors import SeatrialError
 from seatrial.serving.errors import ServingError
@@ -24,8 +35,9 @@ app = typer.Typer(
 app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
 app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
-for verbs in (demo.app, doctor.app, optimize.app, steps.app, endpoint.app, review.app):
-    app.registered_commands += verbs.registered_commands
+VERBS = (demo, doctor, optimize, steps, judge, endpoint, review)
+for module in VERBS:
+    app.registered_commands += module.app.registered_commands
 
 
 @app.callback()

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from seatrial.config import Config
-    from seatrial.contracts import Contract, Readiness
+    from seatrial.contracts import Contract, Readiness, ServerlessConfiguration
 
 GOOD, AGAINST, FAILED = 0, 1, 2
 # Short enough for a terminal of 80 columns.
@@ -82,17 +82,14 @@ def say_choices(readiness: Readiness) -> None:
     if not readiness.choices:
         return
 
-    def shown(value: float | None, form: str) -> str:
-        return "–" if value is None else format(value, form)
-
     rows = [
         (
             f"[bold]{item.candidate}[/]" if item.chosen else item.candidate,
-            shown(item.memory_size_mb, "d"),
-            shown(item.usd_per_million_requests, ".2f"),
-            shown(item.cold_start_s, ".2f"),
-            shown(item.latency_p95_ms, ".1f"),
-            shown(item.peak_memory_mb, ".0f"),
+            _shown(item.memory_size_mb, "d"),
+            _shown(item.usd_per_million_requests, ".2f"),
+            _shown(item.cold_start_s, ".2f"),
+            _shown(item.latency_p95_ms, ".1f"),
+            _shown(item.peak_memory_mb, ".0f"),
             " ".join(f"{name} {value:.4f}" for name, value in item.quality.items()) or "–",
         )
         for item in readiness.choices
@@ -103,28 +100,64 @@ def say_choices(readiness: Readiness) -> None:
         typer.echo(f"{item.candidate}: {item.reason}")
 
 
+def say_configurations(readiness: Readiness) -> None:
+    """The chosen candidate's tiers, and why each was taken or not."""
+    rows = [
+        (
+            f"[bold]{item.memory_size_mb}[/]" if item.chosen else str(item.memory_size_mb),
+            _shown(item.usd_per_million_requests, ".2f"),
+            _shown(item.latency_p95_ms, ".1f"),
+            item.latency_method.split()[0],
+            _shown(item.cold_start_s, ".2f"),
+            _shown(item.largest_rows, ",d"),
+            item.reason,
+        )
+        for item in readiness.configurations
+    ]
+    columns = ("tier", "$/million", "p95 ms", "", "cold s", "rows fit", "why")
+    say_table(f"tiers for {readiness.candidate}", columns, rows)
+
+
 def say_readiness(readiness: Readiness) -> None:
-    """The verdict and its checks as a table; what is not good is explained below it."""
+    """The verdict and its checks, worst first; what is not good is explained below them."""
+    from seatrial.readiness.verdict import worst_first
+
+    checks = worst_first(readiness.checks)
     rows = [
         (
             f"[{STYLES[check.status]}]{check.status}[/]",
             check.code,
-            "–" if check.measured is None else f"{check.measured:.4g}",
-            "–" if check.limit is None else f"{check.limit:g}",
+            _shown(check.measured, ".4g"),
+            _shown(check.limit, "g"),
             UNITS.get(check.unit, check.unit),
             check.source,
         )
-        for check in readiness.checks
+        for check in checks
     ]
     verdict = "ready" if readiness.ready else "not ready"
     columns = ("", "check", "measured", "limit", "", "source")
     say_table(f"{readiness.candidate}: {verdict}", columns, rows)
-    for check in readiness.checks:
+    for check in checks:
         if check.status != "pass":
             typer.echo(f"{check.status}: {check.code}: {check.detail}. {check.fix}")
     say_choices(readiness)
+    if readiness.configurations:
+        say_configurations(readiness)
     if readiness.recommended is not None:
-        tier = readiness.recommended
-        price = readiness.cost
-        cost = "" if price is None else f", ${price.usd_per_million_requests:.2f} per million"
-        typer.echo(f"recommended: {tier.memory_size_mb} MB, {tier.max_concurrency} at once{cost}")
+        typer.echo(_recommended(readiness, readiness.recommended))
+
+
+def _recommended(readiness: Readiness, tier: ServerlessConfiguration) -> str:
+    price, held = readiness.cost, tier.provisioned_concurrency
+    parts = [f"{tier.memory_size_mb} MB", f"{tier.max_concurrency} at once"]
+    if held is not None:
+        parts.append(f"{held} provisioned")
+    if price is not None:
+        parts.append(f"${price.usd_per_million_requests:.2f} per million")
+    if price is not None and price.usd_per_month is not None:
+        parts.append(f"${price.usd_per_month:.2f} a month")
+    return f"recommended: {', '.join(parts)}"
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -1,4 +1,4 @@
-"""`seatrial profile|baseline|judge|deploy`: each step alone, on files."""
+"""`seatrial profile|baseline|deploy`: each step alone, on files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 
 from seatrial.cli.output import (
-    AGAINST,
     say_contract,
     say_json,
-    say_readiness,
     say_table,
     shared,
     write_config,
@@ -137,43 +135,6 @@ def baseline(
     ]
     columns = ("column", "metric", "window h", "bound", "floor", "blocks")
     say_table(f"{result.rows} rows, by {result.bound_method}", columns, rows)
-
-
-@app.command()
-def judge(
-    context: typer.Context,
-    candidates: Candidates,
-    profile: Annotated[Path, typer.Option(help="What profile wrote.")],
-    baseline: Annotated[Path, typer.Option(help="What baseline wrote.")],
-    out: Out,
-    offline: Annotated[
-        bool, typer.Option(help="Ask AWS nothing: assume a new account's quotas.")
-    ] = False,
-) -> None:
-    """Judge whether the model is ready: exit 1 if it is not."""
-    from seatrial.contracts import Readiness, read_contract
-    from seatrial.steps import judge_readiness
-
-    options = shared(context)
-    config = write_config(options.config(), out)
-    judge_readiness.main(
-        [
-            *("--candidates", str(candidates)),
-            *("--profile", str(profile)),
-            *("--baseline", str(baseline)),
-            *("--config", str(config)),
-            *("--output", str(out)),
-            *("--readiness-uri", str(out)),
-            *(["--offline"] if offline else []),
-        ]
-    )
-    result = read_contract(Readiness, out / "readiness.json")
-    if options.as_json:
-        say_contract(result)
-    else:
-        say_readiness(result)
-    if not result.ready:
-        raise typer.Exit(AGAINST)
 
 
 @app.command()

@@ -64,11 +64,14 @@ from seatrial.contracts.profile import (
 from seatrial.contracts.readiness import (
     Check,
     Choice,
+    Configuration,
     Cost,
+    LatencyMethod,
     Readiness,
     ServerlessConfiguration,
     Source,
     Status,
+    TrafficCost,
     Verdict,
 )
 from seatrial.contracts.trial import EndpointProfile, ServiceMetric, TierTrial, TrialPhase
@@ -90,6 +93,7 @@ __all__ = [
     "ColdStart",
     "ColumnDrift",
     "ColumnType",
+    "Configuration",
     "Contract",
     "Cost",
     "CostPolicy",
@@ -106,6 +110,7 @@ __all__ = [
     "GoldenPrediction",
     "InputColumn",
     "LabelScores",
+    "LatencyMethod",
     "LeftOut",
     "MemoryGrowth",
     "MemorySample",
@@ -137,6 +142,7 @@ __all__ = [
     "Task",
     "TierLatency",
     "TierTrial",
+    "TrafficCost",
     "TrafficSummary",
     "TrialPhase",
     "UsedPrice",

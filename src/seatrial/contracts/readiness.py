@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from seatrial.contracts.base import Contract, Part
+from seatrial.contracts.cost import Crossover, CurvePoint
 
 Status = Literal["pass", "warn", "fail", "unknown"]
 Source = Literal["service limit", "account quota", "assumed quota", "objective"]
+LargestBound = Literal["memory", "response", "error", "largest measured"]
+LatencyMethod = Literal["measured under CPU quota", "predicted"]
 
 
 class Check(Part):
@@ -34,12 +37,51 @@ class ServerlessConfiguration(Part):
 
 
 class Cost(Part):
-    """On-demand cost at the recommended tier, for the declared payloads in equal shares."""
+    """On-demand cost at the recommended tier, for the declared payloads in equal shares.
+
+    `usd_per_month` is simulated for `objectives.requests_per_month` with the recommended
+    concurrency; None if no traffic is given or a price is missing.
+    """
 
     usd_per_million_requests: NonNegativeFloat
     usd_per_second: NonNegativeFloat
     region: str
     source: str
+    usd_per_month: NonNegativeFloat | None = None
+
+
+class Configuration(Part):
+    """One way to run the chosen candidate, and why it was taken or what it lost by.
+
+    p95 is of the slowest payload. `largest_rows` and `largest_request_mb` are of the largest
+    request that is safe at the tier, from sizes that were measured, and `largest_bound` is what
+    ends it; None if not even the smallest is.
+    """
+
+    memory_size_mb: PositiveInt
+    provisioned_concurrency: PositiveInt | None
+    chosen: bool
+    usd_per_million_requests: NonNegativeFloat | None
+    latency_p95_ms: NonNegativeFloat | None
+    latency_method: LatencyMethod
+    cold_start_s: NonNegativeFloat | None
+    largest_rows: PositiveInt | None
+    largest_request_mb: NonNegativeFloat | None
+    largest_bound: LargestBound
+    reason: str
+
+
+class TrafficCost(Part):
+    """Cost over traffic at the recommended tier, beside the cheapest real-time instances.
+
+    Simulated in `shape` if `requests_per_month` was given; else worked out for steady traffic.
+    """
+
+    requests_per_month: PositiveFloat | None
+    shape: str
+    usd_per_month: NonNegativeFloat | None
+    curve: tuple[CurvePoint, ...]
+    crossovers: tuple[Crossover, ...]
 
 
 class Choice(Part):
@@ -64,7 +106,8 @@ class Choice(Part):
 class Readiness(Contract):
     """Written by judge_readiness. `recommended` and `cost` are None if no tier holds the model.
 
-    `candidate` is the one of the `choices` that was chosen by `optimize_for`.
+    `candidate` is the one of the `choices` that was chosen by `optimize_for`; `configurations` are
+    its tiers. `traffic` is None if a price or a latency is missing.
     """
 
     ready: bool
@@ -75,6 +118,8 @@ class Readiness(Contract):
     checks: tuple[Check, ...]
     optimize_for: str = "cost"
     choices: tuple[Choice, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
+    traffic: TrafficCost | None = None
 
 
 class Verdict(Contract):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from seatrial.contracts import LeftOut, PolicyCost
 from seatrial.cost.case import Case, Tier
 from seatrial.cost.instances import hybrid, real_time, workers_of
-from seatrial.cost.sandboxes import PROVISIONED_PRICES, covering, keep_warm, on_demand, provisioned
+from seatrial.cost.prices import PROVISIONED_PRICES
+from seatrial.cost.sandboxes import covering, keep_warm, on_demand, provisioned
 from seatrial.cost.setup import Objectives
 from seatrial.errors import InputError
 

@@ -26,7 +26,8 @@ from seatrial.cost.setup import Objectives, Setup
 from seatrial.cost.traffic import Rhythm
 from seatrial.cost.workload import Workload
 
-# Simulated at one point of the curve; above it a sample of the span's minutes stands for it.
+# Simulated at one point of the curve unless said otherwise; above it a sample of the span's minutes
+# stands for it.
 POINT_ARRIVALS = 500_000
 _TOLERANCE = 1.01  # a crossover is known to 1 %
 Kind = Literal["serverless", "real time"]
@@ -43,11 +44,12 @@ class Question:
     objectives: Objectives
     tiers_mb: tuple[int, ...]
     seed: int = 0
+    point_arrivals: int = POINT_ARRIVALS
 
     def case(self, requests_a_month: float) -> Case:
         """The case of that much traffic."""
         traffic = self.rhythm.traffic(
-            requests_a_month, seed=self.seed, source="curve", at_most=POINT_ARRIVALS
+            requests_a_month, seed=self.seed, source="curve", at_most=self.point_arrivals
         )
         setup = self.setup
         if self.objectives.max_cold_ratio is None:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 
 from seatrial.contracts import MB, CandidateProfile, PayloadProfile, Profile
-from seatrial.cost.workload import Payload, Workload
+from seatrial.cost.workload import Payload, Quantiles, Workload
 from seatrial.errors import InputError
+from seatrial.readiness.latency import latency_at
 
 
 def given_workload(
@@ -46,7 +47,7 @@ def profiled_workload(
     max_service_s: float,
 ) -> Workload:
     """What the profile measured of a candidate; payloads in equal shares unless `shares` says."""
-    payloads = _mix(measured, shares)
+    payloads = _mix(measured, shares, mb_per_vcpu)
     cold = measured.cold_start
     if cold is None:
         raise InputError(
@@ -67,7 +68,9 @@ def profiled_workload(
     )
 
 
-def _mix(measured: CandidateProfile, shares: Mapping[str, float] | None) -> tuple[Payload, ...]:
+def _mix(
+    measured: CandidateProfile, shares: Mapping[str, float] | None, mb_per_vcpu: float
+) -> tuple[Payload, ...]:
     names = [item.payload for item in measured.payloads]
     wanted = dict.fromkeys(names, 1.0) if shares is None else dict(shares)
     unknown = [name for name in wanted if name not in names]
@@ -80,13 +83,15 @@ def _mix(measured: CandidateProfile, shares: Mapping[str, float] | None) -> tupl
             do="Correct --share PAYLOAD=RATIO, or profile the payloads again",
         )
     return tuple(
-        _payload(item, wanted[item.payload] / total)
+        _payload(measured, item, wanted[item.payload] / total, mb_per_vcpu)
         for item in measured.payloads
         if wanted.get(item.payload)
     )
 
 
-def _payload(item: PayloadProfile, share: float) -> Payload:
+def _payload(
+    measured: CandidateProfile, item: PayloadProfile, share: float, mb_per_vcpu: float
+) -> Payload:
     times = (item.latency_p50_ms, item.latency_p95_ms, item.latency_p99_ms)
     known = [value for value in times if value is not None]
     if len(known) < len(times) or item.cpu_s_per_request is None or item.response_mb is None:
@@ -103,7 +108,21 @@ def _payload(item: PayloadProfile, share: float) -> Payload:
         cpu_s=item.cpu_s_per_request,
         bytes_in=item.request_mb * MB,
         bytes_out=item.response_mb * MB,
+        tiers_ms=_measured_tiers(measured, item, mb_per_vcpu),
     )
+
+
+def _measured_tiers(
+    measured: CandidateProfile, item: PayloadProfile, mb_per_vcpu: float
+) -> dict[int, Quantiles]:
+    """Its latencies at the tiers whose CPU share was in force."""
+    tiers_mb = [seen.memory_size_mb for seen in measured.tier_latencies]
+    found = {tier_mb: latency_at(measured, item, tier_mb, mb_per_vcpu) for tier_mb in tiers_mb}
+    return {
+        tier_mb: (latency.p50_ms, latency.p95_ms, latency.p99_ms)
+        for tier_mb, latency in found.items()
+        if latency is not None and latency.measured
+    }
 
 
 def choose_candidate(profile: Profile, name: str | None) -> CandidateProfile:

@@ -18,6 +18,11 @@ from seatrial.errors import InputError
 
 HOURS_A_MONTH = 730  # AWS's own figure for a month, 8760 / 12
 MONTH_S = HOURS_A_MONTH * 3600.0
+ON_DEMAND_PRICE = "serverless_usd_per_gb_second"
+HELD_PRICE = "provisioned_usd_per_gb_second"
+HELD_RUNNING_PRICE = "provisioned_duration_usd_per_gb_second"
+PROVISIONED_PRICES = (HELD_PRICE, HELD_RUNNING_PRICE)
+DATA_PRICES = ("data_in_usd_per_gb", "data_out_usd_per_gb")
 _MB_PER_GB = 1024
 _GIVEN = "given by the user"
 
@@ -111,6 +116,13 @@ def load_prices(region: str, path: Path | None = None) -> Prices:
             do="Correct it, or write it again with seatrial cost refresh",
         ) from error
     return found
+
+
+def unknown_prices(region: str, *, today: date) -> Prices:
+    """A region of which no price is known yet."""
+    source = f"there is no configs/pricing/{region}.yaml"
+    none = Price(usd=None, source=source, date=today, verified=False)
+    return Prices.model_validate({"region": region, **dict.fromkeys(price_names(), none)})
 
 
 def known_regions() -> list[str]:

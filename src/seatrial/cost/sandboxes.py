@@ -8,13 +8,8 @@ import numpy.typing as npt
 from seatrial.contracts import PolicyCost
 from seatrial.cost.case import Bill, Fleet, Tier, billed_s, costed, run_fleet
 from seatrial.cost.loops import COLD, RESERVED
-from seatrial.cost.prices import MONTH_S
+from seatrial.cost.prices import HELD_PRICE, HELD_RUNNING_PRICE, MONTH_S, ON_DEMAND_PRICE
 from seatrial.cost.traffic import Numbers
-
-ON_DEMAND_PRICE = "serverless_usd_per_gb_second"
-_HELD = "provisioned_usd_per_gb_second"
-_HELD_RUNNING = "provisioned_duration_usd_per_gb_second"
-PROVISIONED_PRICES = (_HELD, _HELD_RUNNING)
 
 
 def on_demand(tier: Tier) -> PolicyCost:
@@ -46,8 +41,8 @@ def provisioned(tier: Tier, concurrency: int) -> PolicyCost:
     )
     held_s = billed_s(tier.service_s[fleet.kinds == RESERVED])
     running_usd = on_demand_usd(tier, tier.service_s, fleet.kinds)
-    running_usd += held_s * case.prices.usd_per_second(_HELD_RUNNING, memory_size_mb)
-    standing_usd = concurrency * MONTH_S * case.prices.usd_per_second(_HELD, memory_size_mb)
+    running_usd += held_s * case.prices.usd_per_second(HELD_RUNNING_PRICE, memory_size_mb)
+    standing_usd = concurrency * MONTH_S * case.prices.usd_per_second(HELD_PRICE, memory_size_mb)
     return costed(
         "provisioned",
         case,

@@ -7,28 +7,35 @@ tier, so tiers differ by their speed and not by luck.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from seatrial.cost.traffic import Numbers
-from seatrial.readiness.tiers import predicted_ms, slowdown
+from seatrial.readiness.latency import predicted_ms, slowdown
 
+Quantiles = tuple[float, float, float]  # p50, p95, p99 in ms
 _Z = tuple(NormalDist().inv_cdf(share) for share in (0.5, 0.95, 0.99))
 
 
 @dataclass(frozen=True)
 class Payload:
-    """One kind of request, measured on whole cores; `cpu_s` is None where time is given."""
+    """One kind of request, measured on whole cores; `cpu_s` is None where time is given.
+
+    `tiers_ms` has those at which it was measured under a tier's CPU share, which beats a
+    prediction.
+    """
 
     name: str
     share: float
-    quantiles_ms: tuple[float, float, float]  # p50, p95, p99
+    quantiles_ms: Quantiles
     cpu_s: float | None
     bytes_in: float
     bytes_out: float
+    tiers_ms: Mapping[int, Quantiles] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,9 +101,7 @@ class Workload:
 
     def ping(self, memory_size_mb: float) -> Ping:
         """The quickest of the payloads, which is what keeps a sandbox warm."""
-        times = [
-            self._predicted(item, item.quantiles_ms[0], memory_size_mb) for item in self.payloads
-        ]
+        times = [self._quantiles(item, memory_size_mb)[0] for item in self.payloads]
         quickest = self.payloads[times.index(min(times))]
         return Ping(min(times) / 1000, quickest.bytes_in, quickest.bytes_out)
 
@@ -113,9 +118,7 @@ class Workload:
         Three percentiles say nothing of the faster half, which gets the p50: a model seldom takes
         much less than its median, and cost is not understated. Beyond the p99 the slope goes on.
         """
-        low, middle, high = (
-            self._predicted(payload, ms, memory_size_mb) for ms in _quantiles(payload)
-        )
+        low, middle, high = self._quantiles(payload, memory_size_mb)
         if low == high:
             return np.full(len(luck), min(low / 1000, self.max_service_s))
         logs = np.log((low, middle, high))
@@ -125,6 +128,15 @@ class Workload:
         capped: Numbers = np.minimum(found, self.max_service_s)
         return capped
 
+    def _quantiles(self, payload: Payload, memory_size_mb: float) -> Quantiles:
+        found = payload.tiers_ms.get(int(memory_size_mb))
+        if found is not None:
+            return _ascending(found)
+        low, middle, high = (
+            self._predicted(payload, ms, memory_size_mb) for ms in _ascending(payload.quantiles_ms)
+        )
+        return low, middle, high
+
     def _predicted(self, payload: Payload, ms: float, memory_size_mb: float) -> float:
         if payload.cpu_s is None:
             return ms
@@ -133,8 +145,8 @@ class Workload:
         return found
 
 
-def _quantiles(payload: Payload) -> tuple[float, float, float]:
+def _ascending(quantiles_ms: Quantiles) -> Quantiles:
     """The percentiles made to ascend, and more than nothing, so that they have logarithms."""
-    low = max(payload.quantiles_ms[0], 1e-3)
-    middle = max(low, payload.quantiles_ms[1])
-    return low, middle, max(middle, payload.quantiles_ms[2])
+    low = max(quantiles_ms[0], 1e-3)
+    middle = max(low, quantiles_ms[1])
+    return low, middle, max(middle, quantiles_ms[2])

@@ -42,7 +42,7 @@ def look_at_account(config: Config, environ: Mapping[str, str]) -> Iterator[Find
 
 def quotas(config: Config, service_quotas: Any) -> Iterator[Finding]:
     """The concurrency and endpoint quotas as the service tells them; memory it does not tell."""
-    from seatrial.steps.judge_readiness import (
+    from seatrial.readiness.inputs import (
         ENDPOINTS_QUOTA,
         TOTAL_CONCURRENCY_QUOTA,
         service_quota,

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from seatrial.contracts import Baseline, Check
 from seatrial.readiness.checks import at_most
 from seatrial.readiness.facts import Facts
-from seatrial.readiness.tiers import TierOutlook
+from seatrial.readiness.setting import Setting
 
 # A tenth of what raises an alert is lost in what ordinary windows do by themselves.
 MAX_SHARE = 0.1
 
 
-def baseline_match(facts: Facts, _: TierOutlook) -> Iterator[Check]:
+def baseline_match(facts: Facts, _: Setting) -> Iterator[Check]:
     """BASELINE_MATCH: a warning if exchanging candidates alone could be taken for drift."""
     baseline = facts.plan.baseline
     share = None if baseline is None else largest_share(facts, baseline)

@@ -13,9 +13,12 @@ from math import inf
 
 from seatrial.config import OptimizeFor
 from seatrial.contracts import Candidate, Check, Choice, Readiness
+from seatrial.readiness.configurations import WORDS, configurations
 from seatrial.readiness.facts import Facts
-from seatrial.readiness.tiers import TierOutlook, tier_to_judge
-from seatrial.readiness.verdict import blocking, judge
+from seatrial.readiness.setting import Setting, setting_of
+from seatrial.readiness.tiers import TierOutlook
+from seatrial.readiness.traffic_cost import traffic_cost
+from seatrial.readiness.verdict import blocking, judge_setting
 
 # Simplest first. A candidate of the user's or of another backend comes after all of ours.
 SIMPLICITY = ("fp32", "fp32-mapped", "fp16", "int8-dynamic", "int8-static", "int8-mixed")
@@ -28,12 +31,21 @@ class Judged:
     """One profiled candidate, its verdict, and what its tier would be like."""
 
     facts: Facts
-    readiness: Readiness
 
     @cached_property
+    def setting(self) -> Setting:
+        """The tier and concurrency that the verdict speaks of."""
+        return setting_of(self.facts)
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """The verdict."""
+        return judge_setting(self.facts, self.setting)
+
+    @property
     def tier(self) -> TierOutlook:
         """The tier that the verdict speaks of."""
-        return tier_to_judge(self.facts)
+        return self.setting.tier
 
     @property
     def name(self) -> str:
@@ -56,7 +68,7 @@ def choose(profiled: Sequence[Facts]) -> Readiness:
 
     If none is ready, the answer is about the one that the fewest checks keep back.
     """
-    judged = [Judged(facts, judge(facts)) for facts in profiled]
+    judged = [Judged(facts) for facts in profiled]
     objectives = profiled[0].config.objectives
     winner = _winner(judged, objectives.optimize_for, objectives.tie_ratio)
     choices = tuple(
@@ -74,7 +86,12 @@ def choose(profiled: Sequence[Facts]) -> Readiness:
         )
         for item in judged
     )
-    update = {"choices": choices, "optimize_for": objectives.optimize_for}
+    update = {
+        "choices": choices,
+        "optimize_for": objectives.optimize_for,
+        "configurations": configurations(winner.facts, winner.setting),
+        "traffic": traffic_cost(winner.facts, winner.setting),
+    }
     return winner.readiness.model_copy(update=update)
 
 
@@ -115,6 +132,8 @@ def _won(item: Judged, ready: Sequence[Judged], profiled: int) -> str:
     if not others:
         return "the only one that was profiled" if profiled == 1 else "the only one that is ready"
     what = objectives.optimize_for
+    if item.figure(what) == inf:
+        return f"the {_words(item)} of none is known, and it is the simplest"
     nearest = min(others, key=lambda other: other.figure(what))
     gain = 1 - _ratio(item.figure(what), nearest.figure(what))
     if gain > 0:
@@ -127,6 +146,8 @@ def _won(item: Judged, ready: Sequence[Judged], profiled: int) -> str:
 
 def _lost(item: Judged, winner: Judged) -> str:
     what, tie = item.facts.config.objectives.optimize_for, item.facts.config.objectives.tie_ratio
+    if item.figure(what) == inf:
+        return f"its {_words(item)} is not known"
     excess = _ratio(item.figure(what), winner.figure(what)) - 1
     if excess > 0:
         return f"{_words(item)} is {excess:.0%} over {winner.name}'s"
@@ -143,5 +164,4 @@ def _ratio(value: float, to: float) -> float:
 
 
 def _words(item: Judged) -> str:
-    optimize_for = item.facts.config.objectives.optimize_for
-    return {"cost": "cost", "latency": "p95", "cold_start": "cold start"}[optimize_for]
+    return WORDS[item.facts.config.objectives.optimize_for]

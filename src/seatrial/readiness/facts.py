@@ -8,6 +8,7 @@ from typing import Any
 
 from seatrial.config import Config
 from seatrial.contracts import Baseline, Candidate, CandidateProfile, Optimization, Profile, Source
+from seatrial.cost.prices import Prices
 from seatrial.limits import Limits
 
 
@@ -44,18 +45,34 @@ class MonitoringPlan:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything the verdict on one candidate depends on."""
+class ArchiveLook:
+    """What is in an archive: why it may not be unpacked, or the pickles among its files."""
 
-    candidate: Candidate
-    measured: CandidateProfile
-    profile: Profile
-    optimization: Optimization
+    problem: str | None
+    pickles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What all candidates share: the package, the account, what was asked for, limits, prices."""
+
     package: dict[str, Any]
     account: Account
     plan: MonitoringPlan
     config: Config
     limits: Limits
+    prices: Prices
+
+
+@dataclass(frozen=True)
+class Facts(Circumstances):
+    """Everything the verdict on one candidate depends on. `archive` None: it is not there."""
+
+    candidate: Candidate
+    measured: CandidateProfile
+    profile: Profile
+    optimization: Optimization
+    archive: ArchiveLook | None
 
     @property
     def peak_memory_mb(self) -> float | None:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from seatrial.contracts import Check
 from seatrial.readiness.checks import at_most
 from seatrial.readiness.facts import Facts
-from seatrial.readiness.tiers import TierOutlook
+from seatrial.readiness.setting import Setting
 
 
-def features(facts: Facts, _: TierOutlook) -> Iterator[Check]:
+def features(facts: Facts, _: Setting) -> Iterator[Check]:
     """SINGLE_ARCHIVE, and UNSUPPORTED_FEATURE once for each that the package asks for."""
     containers = facts.package.get("InferenceSpecification", {}).get("Containers", [])
     sources = [item for item in containers if "ModelDataSource" in item]

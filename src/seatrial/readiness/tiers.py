@@ -1,28 +1,30 @@
-"""Which memory tier: the best by objective that holds the model and meets all objectives.
-
-CPU grows with memory. SageMaker does not say how; AWS Lambda's rule of one vCPU per 1769 MB is
-assumed, so every latency here is *predicted* for a tier from what was measured.
-"""
+"""Which memory tier: the best by objective that holds the model and meets all objectives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from seatrial.config import OptimizeFor
-from seatrial.contracts import MB, Cost, PayloadProfile
+from seatrial.contracts import MB, Cost, LatencyMethod
+from seatrial.cost.prices import DATA_PRICES, ON_DEMAND_PRICE, PROVISIONED_PRICES
 from seatrial.readiness.facts import Facts
+from seatrial.readiness.latency import Latency, latency_at, slowdown
+from seatrial.readiness.safe_payload import SafePayload, safe_payloads
 
 
 @dataclass(frozen=True)
 class TierOutlook:
-    """What one tier would be like; latencies are predictions, the worst over all payloads."""
+    """What one tier would be like; latencies are the worst over all payloads."""
 
     memory_size_mb: int
     holds: bool
     latency_p95_ms: float | None
     latency_p99_ms: float | None
+    latency_method: LatencyMethod
     cold_start_s: float | None
     usd_per_million_requests: float | None
+    largest: SafePayload
 
     def figure(self, optimize_for: OptimizeFor) -> float | None:
         """What is to be small; None if it is not known."""
@@ -33,96 +35,86 @@ class TierOutlook:
         }[optimize_for]
 
 
-def slowdown(memory_size_mb: int, mb_per_vcpu: float) -> float:
-    """How much longer one thread takes at that tier; 1 from a whole vCPU on.
-
-    >>> slowdown(1769, 1769), slowdown(1024, 1769)
-    (1.0, 1.7275390625)
-    """
-    return max(1.0, mb_per_vcpu / memory_size_mb)
-
-
-def predicted_ms(
-    measured_ms: float | None, cpu_s: float | None, memory_size_mb: int, mb_per_vcpu: float
-) -> float | None:
-    """Latency at the tier: as measured on a whole core, and no less than its CPU allows."""
-    if measured_ms is None or cpu_s is None:
-        return None
-    cpu_bound_ms = 1000 * cpu_s * mb_per_vcpu / memory_size_mb
-    return max(measured_ms * slowdown(memory_size_mb, mb_per_vcpu), cpu_bound_ms)
-
-
 def outlook(facts: Facts, memory_size_mb: int) -> TierOutlook:
     """What `memory_size_mb` would be like for this candidate."""
-    payloads = facts.measured.payloads
-    share = facts.limits.mb_per_vcpu.value
-
-    def worst(latencies: list[float | None]) -> float | None:
-        known = [value for value in latencies if value is not None]
-        return max(known) if len(known) == len(latencies) and known else None
-
-    def predict(payload: PayloadProfile, measured_ms: float | None) -> float | None:
-        return predicted_ms(measured_ms, payload.cpu_s_per_request, memory_size_mb, share)
-
-    cold = facts.measured.cold_start
-    peak = facts.peak_memory_mb
+    measured, share = facts.measured, facts.limits.mb_per_vcpu.value
+    cold, peak = measured.cold_start, facts.peak_memory_mb
+    found = [latency_at(measured, item, memory_size_mb, share) for item in measured.payloads]
+    known = [item for item in found if item is not None]
+    whole = bool(known) and len(known) == len(found)
+    in_force = whole and all(item.measured for item in known)
     return TierOutlook(
         memory_size_mb=memory_size_mb,
         holds=peak is not None
-        and not facts.measured.stopped
+        and not measured.stopped
         and peak <= memory_size_mb * facts.usable_ratio,
-        latency_p95_ms=worst([predict(item, item.latency_p95_ms) for item in payloads]),
-        latency_p99_ms=worst([predict(item, item.latency_p99_ms) for item in payloads]),
+        latency_p95_ms=max(item.p95_ms for item in known) if whole else None,
+        latency_p99_ms=max(item.p99_ms for item in known) if whole else None,
+        latency_method="measured under CPU quota" if in_force else "predicted",
         cold_start_s=None
         if cold is None
         else cold.to_first_prediction_s * slowdown(memory_size_mb, share),
-        usd_per_million_requests=_usd_per_million(facts, memory_size_mb),
+        usd_per_million_requests=_usd_per_million(facts, memory_size_mb, known) if whole else None,
+        largest=largest_payload(facts, memory_size_mb),
     )
 
 
-def _usd_per_million(facts: Facts, memory_size_mb: int) -> float | None:
+def largest_payload(facts: Facts, memory_size_mb: int) -> SafePayload:
+    """The largest request that is safe at the tier."""
+    [found] = safe_payloads(
+        facts.measured,
+        [memory_size_mb],
+        usable_ratio=facts.usable_ratio,
+        payload_limit_mb=facts.limits.payload_mb.value,
+    )
+    return found
+
+
+def _usd_per_million(facts: Facts, memory_size_mb: int, latencies: list[Latency]) -> float | None:
     """On-demand: memory × duration plus data both ways, payloads in equal shares."""
-    share = facts.limits.mb_per_vcpu.value
-    total = 0.0
-    for item in facts.measured.payloads:
-        ms = predicted_ms(item.latency_p50_ms, item.cpu_s_per_request, memory_size_mb, share)
-        if ms is None or item.response_mb is None:
+    if facts.prices.missing((ON_DEMAND_PRICE, *DATA_PRICES)):
+        return None
+    usd_per_s, total = facts.prices.usd_per_second(ON_DEMAND_PRICE, memory_size_mb), 0.0
+    for item, latency in zip(facts.measured.payloads, latencies, strict=True):
+        if item.response_mb is None:
             return None
-        data_gb = (item.request_mb + item.response_mb) * MB / 1e9
-        total += usd_per_second(facts, memory_size_mb) * ms / 1000
-        total += facts.limits.usd_per_gb_data.value * data_gb
-    return 1e6 * total / len(facts.measured.payloads) if facts.measured.payloads else None
+        total += usd_per_s * latency.p50_ms / 1000
+        total += facts.prices.data_usd(item.request_mb * MB, item.response_mb * MB)
+    return 1e6 * total / len(latencies)
 
 
-def usd_per_second(facts: Facts, memory_size_mb: int) -> float:
-    """The tier's price while a request runs."""
-    return facts.limits.usd_per_gb_second.value * memory_size_mb / 1024
-
-
-def cost(facts: Facts, tier: TierOutlook) -> Cost | None:
-    """What the tier costs; None if its latency is unknown."""
+def cost(facts: Facts, tier: TierOutlook, usd_per_month: float | None) -> Cost | None:
+    """What the tier costs; None if its latency or a price is unknown."""
     if tier.usd_per_million_requests is None:
         return None
     return Cost(
         usd_per_million_requests=tier.usd_per_million_requests,
-        usd_per_second=usd_per_second(facts, tier.memory_size_mb),
-        region="us-east-1",
-        source=facts.limits.usd_per_gb_second.source,
+        usd_per_second=facts.prices.usd_per_second(ON_DEMAND_PRICE, tier.memory_size_mb),
+        region=facts.prices.region,
+        source=facts.prices.serverless_usd_per_gb_second.source,
+        usd_per_month=usd_per_month,
     )
 
 
 def choose_tier(facts: Facts) -> TierOutlook | None:
     """The best tier by objective that holds the model within quota and objectives.
 
-    The smaller of equals: all tiers are predicted from the same measurement, so there is no noise
-    between them. A tier fixed in the configuration is taken or refused, not replaced.
+    The smaller of equals: tiers are predicted from the same measurement, so there is no noise
+    between them. A tier fixed in the configuration is taken or refused, not replaced. Where none
+    starts fast enough on demand, one that provisioned concurrency would keep warm, if its price is
+    known or the user asked for it.
     """
-    optimize_for = facts.config.objectives.optimize_for
-    return min(
-        (tier for tier in candidate_tiers(facts) if _is_good(facts, tier)),
-        key=lambda tier: (tier.figure(optimize_for) or 0.0, tier.memory_size_mb),
-        default=None,
-    )
+    tiers = candidate_tiers(facts)
+    asked = facts.config.endpoint.provisioned_concurrency is not None
+    good = [] if asked else [tier for tier in tiers if why_not(facts, tier) is None]
+    if not good and (asked or not facts.prices.missing(PROVISIONED_PRICES)):
+        good = [tier for tier in tiers if why_not(facts, tier, kept_warm=True) is None]
+    figure = partial(_figure, optimize_for=facts.config.objectives.optimize_for)
+    return min(good, key=lambda tier: (figure(tier), tier.memory_size_mb), default=None)
+
+
+def _figure(tier: TierOutlook, optimize_for: OptimizeFor) -> float:
+    return tier.figure(optimize_for) or 0.0
 
 
 def candidate_tiers(facts: Facts) -> list[TierOutlook]:
@@ -138,11 +130,21 @@ def tier_to_judge(facts: Facts) -> TierOutlook:
     return choose_tier(facts) or next((tier for tier in tiers if tier.holds), tiers[-1])
 
 
-def _is_good(facts: Facts, tier: TierOutlook) -> bool:
-    objectives = facts.config.objectives
-    return (
-        tier.holds
-        and tier.memory_size_mb <= facts.account.memory_size_mb.value
-        and (tier.latency_p95_ms is None or tier.latency_p95_ms <= objectives.latency_p95_ms)
-        and (tier.cold_start_s is None or tier.cold_start_s <= objectives.cold_start_s)
-    )
+def why_not(facts: Facts, tier: TierOutlook, *, kept_warm: bool = False) -> str | None:
+    """What keeps the tier from being taken; None if nothing does.
+
+    `kept_warm` leaves the cold start out. What is not known keeps nobody: its check says so.
+    """
+    objectives, quota = facts.config.objectives, facts.account.memory_size_mb
+    peak, p95, cold = facts.peak_memory_mb, tier.latency_p95_ms, tier.cold_start_s
+    if not tier.holds:
+        usable_mb = tier.memory_size_mb * facts.usable_ratio
+        shown = "unknown" if peak is None else f"{peak:.0f} MB"
+        return f"peak {shown}, and {usable_mb:.0f} MB of it are usable"
+    if tier.memory_size_mb > quota.value:
+        return f"over the {quota.source} of {quota.value:.0f} MB"
+    if p95 is not None and p95 > objectives.latency_p95_ms:
+        return f"p95 {p95:.0f} ms is over the objective of {objectives.latency_p95_ms:g} ms"
+    if not kept_warm and cold is not None and cold > objectives.cold_start_s:
+        return f"cold start {cold:.1f} s is over the objective of {objectives.cold_start_s:g} s"
+    return None

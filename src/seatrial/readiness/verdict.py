@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seatrial.contracts import Check, Readiness, ServerlessConfiguration, Verdict
+from seatrial.contracts import Check, Readiness, Verdict
 from seatrial.readiness.facts import Facts
 from seatrial.readiness.rules import RULES
-from seatrial.readiness.tiers import choose_tier, cost, tier_to_judge
+from seatrial.readiness.setting import Setting, setting_of
+from seatrial.readiness.tiers import cost
 
 # FailureReason of a pipeline execution holds 1300 characters, that of a step 1024.
 MAX_MESSAGE_BYTES = 1000
@@ -15,21 +16,19 @@ MAX_MESSAGE_BYTES = 1000
 
 def judge(facts: Facts) -> Readiness:
     """Run every rule on one candidate; ready only if nothing blocks."""
-    tier = tier_to_judge(facts)
-    checks = tuple(check for rule in RULES for check in rule(facts, tier))
-    chosen = choose_tier(facts)
+    return judge_setting(facts, setting_of(facts))
+
+
+def judge_setting(facts: Facts, setting: Setting) -> Readiness:
+    """The same, where the tier and its concurrency are known already."""
+    checks = tuple(check for rule in RULES for check in rule(facts, setting))
+    blocked = any(blocking(checks, facts.config.unknown_blocks))
     return Readiness(
-        ready=chosen is not None and not list(blocking(checks, facts.config.unknown_blocks)),
+        ready=setting.recommended and not blocked,
         model_package_arn=facts.optimization.model_package_arn,
         candidate=facts.candidate.name,
-        recommended=None
-        if chosen is None
-        else ServerlessConfiguration(
-            memory_size_mb=chosen.memory_size_mb,
-            max_concurrency=facts.config.endpoint.max_concurrency,
-            provisioned_concurrency=facts.config.endpoint.provisioned_concurrency,
-        ),
-        cost=None if chosen is None else cost(facts, chosen),
+        recommended=setting.serverless,
+        cost=cost(facts, setting.tier, setting.usd_per_month) if setting.recommended else None,
         checks=checks,
     )
 
@@ -48,7 +47,7 @@ def verdict(readiness: Readiness, unknown_blocks: Iterable[str], readiness_uri: 
     """The answer in at most 1000 bytes: failing codes with their numbers, worst first."""
     if readiness.ready:
         return Verdict(ready=True, message=f"ready: {readiness.candidate}. See {readiness_uri}")
-    found = sorted(blocking(readiness.checks, unknown_blocks), key=_severity, reverse=True)
+    found = worst_first(blocking(readiness.checks, unknown_blocks))
     parts = [_short(check) for check in found]
     tail = f" See {readiness_uri}/readiness.json"
     for shown in range(len(parts), -1, -1):
@@ -59,14 +58,19 @@ def verdict(readiness: Readiness, unknown_blocks: Iterable[str], readiness_uri: 
     return Verdict(ready=False, message=f"not ready: {len(parts)} checks block")
 
 
-def _severity(check: Check) -> tuple[bool, bool, float]:
-    """Measured before unknown, what the service or the account forbids before what the user
-    would like, and then by how many times over its limit.
+def worst_first(checks: Iterable[Check]) -> list[Check]:
+    """Fails, unknowns, warnings, passes; within them what the service or the account forbids
+    before what the user would like, and then by how many times over its limit.
     """
+    return sorted(checks, key=_severity, reverse=True)
+
+
+def _severity(check: Check) -> tuple[int, bool, float]:
+    place = ("pass", "warn", "unknown", "fail").index(check.status)
     if check.measured is None or check.limit is None:
-        return False, False, 0.0
+        return place, False, 0.0
     ratio = check.measured / check.limit if check.limit else float("inf")
-    return True, check.source != "objective", ratio
+    return place, check.source != "objective", ratio
 
 
 def _short(check: Check) -> str:

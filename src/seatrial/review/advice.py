@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seatrial.config import Config
 from seatrial.contracts.review import Advice, Usage
 from seatrial.limits import Limits
-from seatrial.readiness.tiers import slowdown
+from seatrial.readiness.latency import slowdown
 
 # Half again: the next step after being full, as the trial's last phase asks for.
 CONCURRENCY_STEP = 1.5

@@ -1,0 +1,56 @@
+"""The chosen candidate's tiers, with why one was taken and what each other lost by."""
+
+from __future__ import annotations
+
+from seatrial.contracts import Configuration
+from seatrial.readiness.facts import Facts
+from seatrial.readiness.setting import Setting
+from seatrial.readiness.tiers import TierOutlook, candidate_tiers, why_not
+
+WORDS = {"cost": "cost", "latency": "p95", "cold_start": "cold start"}
+
+
+def configurations(facts: Facts, setting: Setting) -> tuple[Configuration, ...]:
+    """Every tier that the configuration leaves open, smallest first."""
+    return tuple(_configuration(facts, setting, tier) for tier in candidate_tiers(facts))
+
+
+def _configuration(facts: Facts, setting: Setting, tier: TierOutlook) -> Configuration:
+    chosen = setting.recommended and tier.memory_size_mb == setting.tier.memory_size_mb
+    largest = tier.largest
+    return Configuration(
+        memory_size_mb=tier.memory_size_mb,
+        provisioned_concurrency=setting.provisioned_concurrency,
+        chosen=chosen,
+        usd_per_million_requests=tier.usd_per_million_requests,
+        latency_p95_ms=tier.latency_p95_ms,
+        latency_method=tier.latency_method,
+        cold_start_s=tier.cold_start_s,
+        largest_rows=largest.rows,
+        largest_request_mb=largest.request_mb,
+        largest_bound=largest.bound,
+        reason=_won(facts, setting) if chosen else _lost(facts, setting, tier),
+    )
+
+
+def _won(facts: Facts, setting: Setting) -> str:
+    optimize_for = facts.config.objectives.optimize_for
+    if facts.config.endpoint.memory_size_mb is not None:
+        return "fixed by endpoint.memory_size_mb, and meets every objective"
+    held = setting.provisioned_concurrency
+    how = f", with {held} provisioned" if held else ""
+    if setting.tier.figure(optimize_for) is None:
+        return f"the smallest that meets every objective{how}; its {WORDS[optimize_for]} is unknown"
+    return f"lowest {WORDS[optimize_for]} of those that meet every objective{how}"
+
+
+def _lost(facts: Facts, setting: Setting, tier: TierOutlook) -> str:
+    held = setting.provisioned_concurrency is not None
+    excluded = why_not(facts, tier, kept_warm=held)
+    if excluded is not None:
+        return excluded
+    optimize_for, best = facts.config.objectives.optimize_for, setting.tier
+    ours, theirs = tier.figure(optimize_for), best.figure(optimize_for)
+    if ours is None or not theirs or ours <= theirs:
+        return f"no better than {best.memory_size_mb} MB, and larger"
+    return f"{WORDS[optimize_for]} is {ours / theirs - 1:.0%} over {best.memory_size_mb} MB's"

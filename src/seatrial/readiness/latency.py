@@ -1,0 +1,75 @@
+"""How long a request takes at a tier, from what a profile measured.
+
+CPU grows with memory. SageMaker does not say how; AWS Lambda's rule of one vCPU per 1769 MB is
+assumed. A latency is *measured* where the profile has one under that CPU share, else *predicted*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seatrial.contracts import CandidateProfile, PayloadProfile, TierLatency
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One payload's latency at a tier; `measured` under its CPU share, or predicted."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    measured: bool
+
+
+def slowdown(memory_size_mb: int, mb_per_vcpu: float) -> float:
+    """How much longer one thread takes at that tier; 1 from a whole vCPU on.
+
+    >>> slowdown(1769, 1769), slowdown(1024, 1769)
+    (1.0, 1.7275390625)
+    """
+    return max(1.0, mb_per_vcpu / memory_size_mb)
+
+
+def predicted_ms(
+    measured_ms: float | None, cpu_s: float | None, memory_size_mb: int, mb_per_vcpu: float
+) -> float | None:
+    """Latency at the tier: as measured on a whole core, and no less than its CPU allows."""
+    if measured_ms is None or cpu_s is None:
+        return None
+    cpu_bound_ms = 1000 * cpu_s * mb_per_vcpu / memory_size_mb
+    return max(measured_ms * slowdown(memory_size_mb, mb_per_vcpu), cpu_bound_ms)
+
+
+def latency_at(
+    measured: CandidateProfile, payload: PayloadProfile, memory_size_mb: int, mb_per_vcpu: float
+) -> Latency | None:
+    """The payload's latency at the tier; None if it was not answered.
+
+    Under the CPU quota no p99 is measured: it is the predicted one, and at least the p95.
+    """
+    times = (payload.latency_p50_ms, payload.latency_p95_ms, payload.latency_p99_ms)
+    found = [
+        predicted_ms(ms, payload.cpu_s_per_request, memory_size_mb, mb_per_vcpu) for ms in times
+    ]
+    known = [value for value in found if value is not None]
+    if len(known) < len(times):
+        return None
+    seen = tier_latency(measured, payload, memory_size_mb)
+    if seen is None:
+        return Latency(known[0], known[1], known[2], measured=False)
+    slowest_ms = max(known[2], seen.latency_p95_ms)
+    return Latency(seen.latency_p50_ms, seen.latency_p95_ms, slowest_ms, measured=True)
+
+
+def tier_latency(
+    measured: CandidateProfile, payload: PayloadProfile, memory_size_mb: int
+) -> TierLatency | None:
+    """What was measured of the payload under that tier's CPU quota, if anything was."""
+    return next(
+        (
+            item
+            for item in measured.tier_latencies
+            if item.payload == payload.payload and item.memory_size_mb == memory_size_mb
+        ),
+        None,
+    )

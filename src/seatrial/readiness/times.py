@@ -1,0 +1,97 @@
+"""INVOCATION_TIMEOUT, LATENCY_OBJECTIVE, COLD_START_LIMIT and COLD_START_OBJECTIVE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+from seatrial.contracts import Check
+from seatrial.cost.prices import PROVISIONED_PRICES
+from seatrial.readiness.checks import at_most
+from seatrial.readiness.facts import Facts
+from seatrial.readiness.setting import Setting
+
+
+def latency(facts: Facts, setting: Setting) -> Iterator[Check]:
+    """A request takes no longer than the service allows, and than the user wants."""
+    tier, objectives = setting.tier, facts.config.objectives
+    failures = [item for item in facts.measured.payloads if item.errors and not item.requests]
+    why = f"; {failures[0].payload}: {failures[0].first_error}" if failures else ""
+    at = f"measured under the CPU quota of {tier.memory_size_mb} MB"
+    if tier.latency_method == "predicted":
+        at = _predicted(facts, setting)
+    slow, limit_s = tier.latency_p99_ms, facts.limits.invocation_s.value
+    yield at_most(
+        "INVOCATION_TIMEOUT",
+        None if slow is None else slow / 1000,
+        limit_s,
+        "s",
+        "service limit",
+        detail=f"p99 of the slowest payload, {at}{why}",
+        fix=f"Send fewer rows a request, or make the model {_faster(slow, 1000 * limit_s)}",
+    )
+    p95 = tier.latency_p95_ms
+    yield at_most(
+        "LATENCY_OBJECTIVE",
+        p95,
+        objectives.latency_p95_ms,
+        "ms",
+        "objective",
+        detail=f"p95 of the slowest payload, {at}{why}",
+        fix="Send fewer rows a request, make the model "
+        f"{_faster(p95, objectives.latency_p95_ms)}, or raise objectives.latency_p95_ms"
+        f"{'' if p95 is None else f' to {ceil(p95)}'}",
+    )
+
+
+def cold_start(facts: Facts, setting: Setting) -> Iterator[Check]:
+    """A sandbox starts as fast as the service asks, and as the user wants.
+
+    Where provisioned concurrency is recommended, a miss of the objective is a warning: only
+    requests beyond it meet a cold start.
+    """
+    cold, measured = setting.tier.cold_start_s, facts.measured
+    detail = (
+        f"process start to first prediction, {_predicted(facts, setting)}, without image pull"
+        f"{'; /ping said 200 before a prediction worked' if measured.behaviour.early_ready else ''}"
+        f"{f'; {measured.failure}' if measured.failure else ''}"
+    )
+    limit_s, wanted_s = facts.limits.startup_s.value, facts.config.objectives.cold_start_s
+    less = "Load less at start-up, compile bytecode into the image, or use a smaller model"
+    yield at_most("COLD_START_LIMIT", cold, limit_s, "s", "service limit", detail=detail, fix=less)
+    held = setting.provisioned_concurrency
+    raised = "" if cold is None else f" to {ceil(cold)}"
+    yield at_most(
+        "COLD_START_OBJECTIVE",
+        cold,
+        wanted_s,
+        "s",
+        "objective",
+        detail=detail if held is None else f"{detail}; {held} provisioned, so beyond them only",
+        fix=f"{less}; {_provisioning(facts)}or raise objectives.cold_start_s{raised}"
+        if held is None
+        else f"Provision more than {held} if requests beyond them are many",
+        over="fail" if held is None else "warn",
+    )
+
+
+def _provisioning(facts: Facts) -> str:
+    """How provisioned concurrency could help; it is recommended only at a known price."""
+    missing = facts.prices.missing(PROVISIONED_PRICES)
+    if not missing:
+        return ""
+    return (
+        "provisioned concurrency would meet it, but its price in "
+        f"{facts.prices.region} is not known: give {' and '.join(f'prices.{n}' for n in missing)}; "
+    )
+
+
+def _predicted(facts: Facts, setting: Setting) -> str:
+    cores = facts.profile.cpu_count
+    return f"predicted for {setting.tier.memory_size_mb} MB from {cores} cores here"
+
+
+def _faster(measured: float | None, limit: float) -> str:
+    """By what factor it would have to be faster."""
+    over = measured is not None and measured > limit
+    return f"{measured / limit:.2g} times faster" if over and measured else "faster"

@@ -1,0 +1,74 @@
+"""What was not chosen and why, and how all of it was measured."""
+
+from __future__ import annotations
+
+from seatrial.contracts import Configuration, Optimization, Profile, Readiness
+from seatrial.report.markup import Markup, element, join, table
+from seatrial.report.numbers import DASH, shown, tier_name, usd
+
+
+def runners_up(readiness: Readiness) -> Markup:
+    """The candidates beside the chosen one, and its tiers beside the chosen tier."""
+    candidates = [
+        (
+            item.candidate,
+            tier_name(item.memory_size_mb),
+            usd(item.usd_per_million_requests),
+            shown(item.latency_p95_ms, "ms"),
+            shown(item.cold_start_s, "s"),
+            shown(item.peak_memory_mb, "MB"),
+            item.reason,
+        )
+        for item in readiness.choices
+    ]
+    columns = ("candidate", "tier", "$ per million", "p95", "cold start", "peak", "why")
+    tiers = [
+        (
+            tier_name(item.memory_size_mb),
+            shown(item.cold_start_s, "s"),
+            _largest(item),
+            item.reason,
+        )
+        for item in readiness.configurations
+    ]
+    by = readiness.optimize_for.replace("_", " ")
+    return join(
+        element("h2", f"Candidates, by {by}"),
+        element("div", table(columns, candidates), class_="card stack"),
+        element("h2", f"Tiers for {readiness.candidate}"),
+        element(
+            "div",
+            table(("tier", "cold start", "largest request that fits", "why"), tiers),
+            class_="card stack",
+        ),
+    )
+
+
+def _largest(item: Configuration) -> str:
+    if item.largest_rows is None:
+        return DASH
+    more = " or more" if item.largest_bound == "largest measured" else ""
+    return f"{item.largest_rows:,} rows, {shown(item.largest_request_mb, 'MB')}{more}"
+
+
+def how_measured(readiness: Readiness, optimization: Optimization, profile: Profile) -> Markup:
+    """The model, the machine and the prices."""
+    price = readiness.cost
+    return element(
+        "section",
+        element("h3", "How it was measured"),
+        element(
+            "p",
+            f"Model: {readiness.model_package_arn or 'no package'}, {optimization.flavor}, "
+            f"{shown(optimization.original_size_mb, 'MB')} before it was optimised.",
+        ),
+        element(
+            "p",
+            f"Memory: {profile.memory_method}. On {profile.cpu}, {profile.cpu_count} cores, Python "
+            f"{profile.python}. Image: {shown(profile.image_size_mb, 'MB')}, "
+            f"{profile.image_size_method}.",
+        ),
+        None if price is None else element("p", f"Prices of {price.region}: {price.source}."),
+        element("p", "1 MB is 2²⁰ bytes. Everything here is in readiness.json beside this page."),
+        class_="card soft",
+    )

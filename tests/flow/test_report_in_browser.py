@@ -1,0 +1,144 @@
+"""The report in headless Chromium: it opens, complains of nothing, asks for nothing, and fits.
+
+A page of the test's own shows it in frames as wide as a phone and a desk, and says what it sees.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
+
+from report_inputs import Inputs, run
+
+from seatrial.config import load_config
+from seatrial.report.page import render
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.skipif(BROWSER is None, reason=f"not installed: {' or '.join(NAMES)}"),
+]
+
+WIDTHS = (360, 1200)
+PAGES = ("ready.html", "held-back.html")
+LOOKER = """<!doctype html><meta charset="utf-8"><body><script>
+const frames = FRAMES.map(([page, width]) => {
+  const frame = document.createElement("iframe");
+  Object.assign(frame, {src: page, width, height: 900});
+  document.body.append(frame);
+  return new Promise(done => frame.onload = () => {
+    const seen = frame.contentDocument, root = seen.documentElement;
+    seen.querySelectorAll("details").forEach(item => item.open = true);
+    const drawn = [...seen.querySelectorAll("svg")].map(item => item.getBoundingClientRect());
+    done({page, width, wide: root.scrollWidth, inner: root.clientWidth,
+      verdict: seen.querySelector("#verdict").textContent,
+      charts: drawn.filter(box => box.width > 250 && box.height > 80).length,
+      colour: getComputedStyle(seen.body).backgroundColor});
+  });
+});
+Promise.all(frames).then(found => {
+  document.body.textContent = "SEEN" + JSON.stringify(found) + "END";
+});
+</script></body>"""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the browser saw in each frame, what it complained of, and what it asked for."""
+
+    frames: list[dict[str, Any]]
+    complaints: list[str]
+    asked: set[str]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Notes what is asked for."""
+
+    def __init__(self, *args: Any, asked: set[str], **kwargs: Any) -> None:
+        self.asked = asked
+        super().__init__(*args, **kwargs)
+
+    def do_GET(self) -> None:
+        self.asked.add(self.path)
+        super().do_GET()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not on stderr."""
+
+
+def page(inputs: Inputs) -> str:
+    return render(inputs.readiness, inputs.optimization, inputs.profile, inputs.config)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, set[str]]]:
+    """The pages on loopback, and what has been asked for."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "ready.html").write_text(page(run()), encoding="utf-8")
+    slow = load_config(None, objectives={"latency_p95_ms": 20})
+    (folder / "held-back.html").write_text(page(run(config=slow)), encoding="utf-8")
+    frames = [[name, width] for name in PAGES for width in WIDTHS]
+    (folder / "looker.html").write_text(LOOKER.replace("FRAMES", json.dumps(frames)))
+    asked: set[str] = set()
+    handler = partial(Quiet, directory=str(folder), asked=asked)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def looked(
+    request: pytest.FixtureRequest, site: tuple[str, set[str]], tmp_path_factory: Any
+) -> tuple[str, Looked]:
+    theme, (address, asked) = request.param, site
+    ended = subprocess.run(
+        [
+            str(BROWSER),
+            *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+            f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
+            f"--blink-settings=preferredColorScheme={0 if theme == 'dark' else 1}",
+            *("--virtual-time-budget=10000", "--dump-dom", f"{address}/looker.html"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    told = re.search("SEEN(.*)END", ended.stdout)
+    assert told is not None, ended.stdout[-500:] + ended.stderr[-500:]
+    complaints = [line for line in ended.stderr.splitlines() if ":CONSOLE" in line]
+    return theme, Looked(json.loads(told.group(1).replace("&amp;", "&")), complaints, asked)
+
+
+def test_it_opens_with_its_verdict_and_charts_on_a_phone_and_a_desk(
+    looked: tuple[str, Looked],
+) -> None:
+    theme, found = looked
+    assert len(found.frames) == len(PAGES) * len(WIDTHS)
+    for frame in found.frames:
+        assert frame["verdict"] == ("Ready" if frame["page"] == "ready.html" else "Not ready")
+        assert frame["charts"] == 5
+        assert frame["wide"] <= frame["inner"], frame  # no scrolling sideways
+        assert frame["colour"] == ("rgb(16, 22, 28)" if theme == "dark" else "rgb(244, 246, 248)")
+
+
+def test_it_complains_of_nothing_and_asks_for_nothing(looked: tuple[str, Looked]) -> None:
+    _, found = looked
+    assert not found.complaints
+    assert found.asked - {"/favicon.ico"} == {"/looker.html", *(f"/{name}" for name in PAGES)}
