@@ -119,7 +119,7 @@ def message(
             f"Compared with {window.baseline_uri}.",
             *(f"{_DONE[item.kind]}: {item.detail}" for item in done if item.kind in _DONE),
             "The endpoint was not changed.",
-            f"More: {verdict_uri}, and drift.html beside it.",
+            f"More: {verdict_uri}, and monitoring.html and drift.html beside it.",
         ]
     )
     ascii_subject = subject.encode("ascii", errors="replace").decode()

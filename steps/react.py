@@ -2,8 +2,9 @@
 
 Reads   window/ (window.json), quality/, drift/, labels/, the configuration, and from S3 the
         verdicts on the windows before.
-Writes  monitoring/: monitoring.json (Monitoring); the same, with the drift report and this window's
-        verdict.json, to s3://<bucket>/monitoring/<endpoint>/. Exits 0 whatever the verdict.
+Writes  monitoring/: monitoring.json (Monitoring), monitoring.html; both, with the drift report and
+        this window's verdict.json, to s3://<bucket>/monitoring/<endpoint>/ too. Exits 0 whatever
+        the verdict.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from seatrial.monitoring.reactions import (
     reasons,
 )
 from seatrial.monitoring.tracking import log_run
+from seatrial.report.window_page import render_window
 from seatrial.steps.entry import run
 
 SERVICES = ("cloudwatch", "events", "s3", "sagemaker", "sns")
@@ -136,7 +138,7 @@ class Reacting:
 
     def _keep(self, acts: Sequence[Act]) -> None:
         window = self.findings.window
-        kept = WindowVerdict(
+        self._kept = WindowVerdict(
             endpoint_name=window.endpoint_name,
             endpoint_config_name=window.endpoint_config_name,
             started_at=window.started_at,
@@ -145,7 +147,12 @@ class Reacting:
             acts=tuple(acts),
             decided_at=self._now,
         )
-        write_verdict(self._s3, self._config.bucket, kept)
+        write_verdict(self._s3, self._config.bucket, self._kept)
+
+    @property
+    def windows(self) -> tuple[WindowVerdict, ...]:
+        """The windows before, and this one."""
+        return (*self._past.windows, self._kept)
 
     def upload(self, files: Sequence[Path]) -> None:
         """Put the files where the messages say they are."""
@@ -182,7 +189,9 @@ def react(
         done.append(log_run(config.tracking, findings, files))
     result = verdict(findings, done)
     write_contract(result, path)
-    reacting.upload(files)
+    page = output / "monitoring.html"
+    page.write_text(render_window(result, reacting.windows), encoding="utf-8")
+    reacting.upload([*files, page])
     if reacting.failures:
         raise reacting.failures[0]
     return result

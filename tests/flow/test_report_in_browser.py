@@ -1,6 +1,6 @@
-"""The report in headless Chromium: it opens, complains of nothing, asks for nothing, and fits.
+"""The reports in headless Chromium: they open, complain of nothing, ask for nothing, and fit.
 
-A page of the test's own shows it in frames as wide as a phone and a desk, and says what it sees.
+A page of the test's own shows them in frames as wide as a phone and a desk, and says what it sees.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
 
 from report_inputs import Inputs, run
+from window_inputs import alerting, history, quiet
 
 from seatrial.config import load_config
 from seatrial.report.page import render
+from seatrial.report.window_page import render_window
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -35,7 +37,13 @@ pytestmark = [
 ]
 
 WIDTHS = (360, 1200)
-PAGES = ("ready.html", "held-back.html")
+# Each with what it says, and its charts.
+PAGES = {
+    "ready.html": ("Ready", 5),
+    "held-back.html": ("Not ready", 5),
+    "alert.html": ("Alert", 3),
+    "quiet.html": ("No alert", 1),
+}
 LOOKER = """<!doctype html><meta charset="utf-8"><body><script>
 const frames = FRAMES.map(([page, width]) => {
   const frame = document.createElement("iframe");
@@ -47,7 +55,7 @@ const frames = FRAMES.map(([page, width]) => {
     const drawn = [...seen.querySelectorAll("svg")].map(item => item.getBoundingClientRect());
     done({page, width, wide: root.scrollWidth, inner: root.clientWidth,
       verdict: seen.querySelector("#verdict").textContent,
-      charts: drawn.filter(box => box.width > 250 && box.height > 80).length,
+      charts: drawn.filter(box => box.width > 250 && box.height > 25).length,
       colour: getComputedStyle(seen.body).backgroundColor});
   });
 });
@@ -92,6 +100,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, set[st
     (folder / "ready.html").write_text(page(run()), encoding="utf-8")
     slow = load_config(None, objectives={"latency_p95_ms": 20})
     (folder / "held-back.html").write_text(page(run(config=slow)), encoding="utf-8")
+    (folder / "alert.html").write_text(render_window(alerting(), history(30)), encoding="utf-8")
+    (folder / "quiet.html").write_text(render_window(quiet(), history(1)), encoding="utf-8")
     frames = [[name, width] for name in PAGES for width in WIDTHS]
     (folder / "looker.html").write_text(LOOKER.replace("FRAMES", json.dumps(frames)))
     asked: set[str] = set()
@@ -132,8 +142,9 @@ def test_it_opens_with_its_verdict_and_charts_on_a_phone_and_a_desk(
     theme, found = looked
     assert len(found.frames) == len(PAGES) * len(WIDTHS)
     for frame in found.frames:
-        assert frame["verdict"] == ("Ready" if frame["page"] == "ready.html" else "Not ready")
-        assert frame["charts"] == 5
+        verdict, charts = PAGES[frame["page"]]
+        assert frame["verdict"] == verdict
+        assert frame["charts"] == charts
         assert frame["wide"] <= frame["inner"], frame  # no scrolling sideways
         assert frame["colour"] == ("rgb(16, 22, 28)" if theme == "dark" else "rgb(244, 246, 248)")
 

@@ -12,9 +12,10 @@ from report_inputs import Inputs, run
 
 from seatrial.config import load_config
 from seatrial.contracts import Behaviour
+from seatrial.report.frame import POLICY
 from seatrial.report.markup import element
 from seatrial.report.numbers import decades, round_ticks
-from seatrial.report.page import POLICY, render
+from seatrial.report.page import render
 from seatrial.report.style import DARK, LIGHT
 
 CHARTS = ("tiers", "memory", "start", "candidates", "traffic")

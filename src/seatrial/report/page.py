@@ -1,7 +1,4 @@
-"""report.html: verdict on top, what to do, five charts, and everything that was checked.
-
-Nothing is loaded and nothing runs: the page's own policy forbids both.
-"""
+"""report.html: verdict on top, what to do, five charts, and everything that was checked."""
 
 from __future__ import annotations
 
@@ -10,17 +7,15 @@ from collections.abc import Iterator
 from seatrial.config import Config
 from seatrial.contracts import CandidateProfile, Optimization, Profile, Readiness
 from seatrial.report.candidate_chart import candidate_chart
-from seatrial.report.markup import Markup, element, join
+from seatrial.report.frame import document, framed
+from seatrial.report.markup import element
 from seatrial.report.memory_chart import memory_chart
 from seatrial.report.runner_part import how_measured, runners_up
 from seatrial.report.start_chart import start_chart
-from seatrial.report.style import STYLE
 from seatrial.report.svg import Figure
 from seatrial.report.tier_chart import tier_chart
 from seatrial.report.traffic_chart import traffic_chart
 from seatrial.report.verdict_part import all_checks, to_do, verdict_card
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def render(
@@ -29,30 +24,19 @@ def render(
     """The page, the same for the same files."""
     measured = next(item for item in profile.candidates if item.candidate == readiness.candidate)
     title = f"{readiness.candidate}: {'ready' if readiness.ready else 'not ready'}"
-    head = join(
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{title} · seatrial"),
-        element("style", Markup(STYLE)),
-    )
-    main = element(
-        "main",
+    return document(
+        title,
         verdict_card(readiness, measured, config),
         to_do(readiness, config),
         element("h2", "What was measured"),
         element(
             "div",
-            *map(_figure, _figures(readiness, optimization, measured, profile, config)),
+            *map(framed, _figures(readiness, optimization, measured, profile, config)),
             how_measured(readiness, optimization, profile),
             class_="charts",
         ),
         runners_up(readiness),
         all_checks(readiness),
-    )
-    return (
-        f'<!doctype html>\n<html lang="en">{element("head", head)}{element("body", main)}</html>\n'
     )
 
 
@@ -77,15 +61,3 @@ def judged_tier_mb(readiness: Readiness) -> int:
     if readiness.recommended is not None:
         return readiness.recommended.memory_size_mb
     return max((item.memory_size_mb for item in readiness.configurations), default=1024)
-
-
-def _figure(figure: Figure) -> Markup:
-    figures = element("div", figure.table, class_="stack")
-    return element(
-        "figure",
-        element("h3", figure.title),
-        figure.drawing,
-        element("figcaption", figure.note) if figure.note else None,
-        element("details", element("summary", "The figures as a table"), figures),
-        id=f"figure-{figure.key}",
-    )

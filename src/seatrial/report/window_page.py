@@ -1,0 +1,137 @@
+"""monitoring.html: what became of one window, for somebody who has just got its message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from seatrial.contracts import Monitoring, Reaction, Window
+from seatrial.contracts.verdicts import WindowVerdict
+from seatrial.report.frame import document, framed
+from seatrial.report.markup import Markup, element, join
+from seatrial.report.numbers import shown
+from seatrial.report.svg import Figure
+from seatrial.report.window_charts import columns_chart, metrics_chart, timeline_chart
+
+
+def render_window(found: Monitoring, windows: Sequence[WindowVerdict]) -> str:
+    """The page; `windows` are the verdicts before, and this window's as the last."""
+    window = found.window
+    state = "alert" if found.alert else "no alert"
+    return document(
+        f"{window.endpoint_name}: {state}",
+        _card(found),
+        _why(found.reasons),
+        _done(found.reactions),
+        element("h2", "What was found"),
+        element("div", *map(framed, _figures(found, windows)), _beside(), class_="charts"),
+        _quality(found),
+        _records(window),
+    )
+
+
+def _figures(found: Monitoring, windows: Sequence[WindowVerdict]) -> Iterator[Figure]:
+    yield timeline_chart(windows)
+    if found.drift.columns:
+        yield columns_chart(found.drift)
+    if found.labels.metrics:
+        yield metrics_chart(found.labels)
+
+
+def _card(found: Monitoring) -> Markup:
+    window = found.window
+    told = [
+        ("rows", f"{window.rows:,}"),
+        ("records found", shown(_percent(window.completeness_ratio), "%")),
+        ("drift", found.drift.status),
+        ("quality", "sound" if found.quality.success else f"{len(found.quality.failed)} broken"),
+        ("labels", found.labels.status),
+    ]
+    return element(
+        "section",
+        element("p", "seatrial monitoring", class_="soft"),
+        element("h1", "Alert" if found.alert else "No alert", id="verdict", class_="state"),
+        element(
+            "p",
+            f"{window.endpoint_name}, {window.started_at:%Y-%m-%d %H:%M} to "
+            f"{window.ended_at:%Y-%m-%d %H:%M} UTC, configuration {window.endpoint_config_name}",
+        ),
+        element("dl", *(_pair(name, value) for name, value in told)),
+        class_=f"card verdict {'bad' if found.alert else 'good'}",
+    )
+
+
+def _pair(name: str, value: str) -> Markup:
+    """A figure of the card."""
+    return element("div", element("dt", name), element("dd", value))
+
+
+def _percent(ratio: float | None) -> float | None:
+    return None if ratio is None else 100 * ratio
+
+
+def _why(reasons: Sequence[str]) -> Markup | None:
+    if not reasons:
+        return None
+    items = [element("li", reason, class_="bad") for reason in reasons]
+    return join(element("h2", "Why"), element("ul", *items, class_="checks"))
+
+
+def _done(reactions: Sequence[Reaction]) -> Markup | None:
+    if not reactions:
+        return None
+    items = [
+        element(
+            "li",
+            element("b", item.kind),
+            item.detail if item.done else f"not done: {item.detail}",
+            class_="good" if item.done else "warn",
+        )
+        for item in reactions
+    ]
+    return join(element("h2", "What was done"), element("ul", *items, class_="checks"))
+
+
+def _beside() -> Markup:
+    return element(
+        "section",
+        element("h3", "More"),
+        element(
+            "p", "drift.html beside this page draws each column's distribution.", class_="soft"
+        ),
+        element("p", "monitoring.json has everything that is here, in figures.", class_="soft"),
+        class_="card",
+    )
+
+
+def _quality(found: Monitoring) -> Markup | None:
+    if found.quality.success:
+        return None
+    items = [
+        element(
+            "li",
+            element("b", item.column or "the table"),
+            f"{item.expectation}: {item.detail}",
+            class_="bad",
+        )
+        for item in found.quality.failed
+    ]
+    return join(element("h2", "Broken expectations"), element("ul", *items, class_="checks"))
+
+
+def _records(window: Window) -> Markup:
+    counts = [
+        ("records", window.records),
+        ("duplicates", window.duplicate_records),
+        ("broken lines", window.broken_lines),
+        ("failed requests", window.failed_requests),
+        ("of other versions", window.foreign_records),
+        ("our own (synthetic)", window.synthetic_records),
+    ]
+    return join(
+        element("h2", "Records"),
+        element(
+            "section",
+            element("dl", *(_pair(name, f"{count:,}") for name, count in counts)),
+            class_="card",
+        ),
+    )

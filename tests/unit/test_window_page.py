@@ -1,0 +1,65 @@
+"""monitoring.html says what monitoring.json says, and takes nothing from it as markup."""
+
+from __future__ import annotations
+
+import pytest
+from window_inputs import alerting, history, quiet, window
+
+from seatrial.report.frame import POLICY
+from seatrial.report.window_charts import MAX_COLUMNS, MAX_WINDOWS, columns_chart, timeline_chart
+from seatrial.report.window_page import render_window
+
+
+def test_an_alert_says_why_what_was_done_and_what_was_not() -> None:
+    page = render_window(alerting(), history(10))
+    for told in (
+        '<h1 id="verdict" class="state">Alert<',
+        "Drift: dew moved.",
+        "message 1",
+        "not done: window 1 of 2 in a row",
+        "wanted max 100; for example -999",
+        "flights-1",
+        "6,384",
+    ):
+        assert told in page
+    assert all(f'id="figure-{key}"' in page for key in ("timeline", "columns", "metrics"))
+
+
+def test_a_window_that_is_well_has_no_empty_parts() -> None:
+    page = render_window(quiet(), history(1))
+    assert 'class="state">No alert<' in page
+    assert "Why" not in page
+    assert "What was done" not in page
+    assert "Broken expectations" not in page
+    assert 'id="figure-columns"' not in page
+
+
+def test_it_loads_nothing() -> None:
+    page = render_window(alerting(), history(3))
+    assert POLICY.replace("'", "&#x27;") in page
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_hostile_names_are_text() -> None:
+    hostile = '<img src=x onerror="alert(1)">'
+    found = alerting(reasons=(hostile,), window=window(endpoint_config_name=hostile))
+    page = render_window(found, history(2))
+    assert "<img" not in page
+    assert "&lt;img" in page
+
+
+@pytest.mark.parametrize("weeks", [1, MAX_WINDOWS, MAX_WINDOWS + 5])
+def test_the_timeline_ends_with_this_window_and_does_not_grow(weeks: int) -> None:
+    chart = timeline_chart(history(weeks))
+    assert chart.drawing.count("<rect") == min(weeks, MAX_WINDOWS)
+    assert "2026-07-13" in chart.drawing
+
+
+def test_only_the_worst_columns_are_drawn_and_all_are_in_the_table() -> None:
+    drift = alerting().drift
+    chart = columns_chart(drift)
+    assert chart.drawing.count("<rect") == MAX_COLUMNS
+    assert chart.table.count("<tr>") == 1 + len(drift.columns)
+    # a bound of nothing is passed by anything, and comes first
+    assert chart.drawing.index(">constant<") < chart.drawing.index(">dew<")
