@@ -15,6 +15,7 @@ FOLDERS = {
     "seatrial.localcloud": "localcloud",
     "seatrial.configs": "configs",
     "seatrial.examples": "examples",
+    "seatrial.infra": "infra",
 }
 PACKAGES = [
     *FOLDERS,
@@ -65,6 +66,7 @@ DEV = [
     "pytest>=8,<10",
     "ruff>=0.14,<1",
     "boto3-stubs[s3,sagemaker]>=1.40,<2",
+    "cfn-lint>=1.40,<2",
     "hypothesis>=6.130,<7",
     "types-PyYAML",
 ]
@@ -87,6 +89,7 @@ setup(
         "seatrial": ["py.typed"],
         "seatrial.configs": ["*.yaml"],
         "seatrial.configs.pricing": ["*.yaml"],
+        "seatrial.infra": ["*.yaml"],
     },
     install_requires=CORE,
     extras_require={
