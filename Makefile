@@ -1,7 +1,7 @@
 # make setup   .venv and .venv-serving from the lock files
 # make demo    the flights' story on localcloud, into runs/demo
 # make test    the tests, on the installed wheel
-# make check   ruff and mypy
+# make check   ruff, cfn-lint and mypy
 # make image   the endpoint's container image
 # make lock    resolve the lock files again
 
@@ -14,7 +14,7 @@ UV := $(BIN)/uv
 OUT ?= runs/demo
 IMAGE ?= seatrial-serving:latest
 BASE ?= docker.io/library/python:3.11-slim-bookworm
-SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples -name '*.py' -o -name '*.yaml' -o -name py.typed)
+SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples infra -name '*.py' -o -name '*.yaml' -o -name py.typed)
 
 .PHONY: setup demo test check image lock develop clean
 
@@ -50,6 +50,7 @@ test: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/cfn-lint infra/foundation.yaml
 	rm -rf build/check && mkdir -p build/check
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --target build/check dist/*.whl
 	cd build/check && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p seatrial

@@ -15,6 +15,7 @@ FOLDERS = {
     "seatrial.localcloud": "localcloud",
     "seatrial.configs": "configs",
     "seatrial.examples": "examples",
+    "seatrial.infra": "infra",
 }
 PACKAGES = [
     *FOLDERS,
@@ -66,6 +67,7 @@ DEV = [
     "pytest-xdist>=3.8,<4",
     "ruff>=0.14,<1",
     "boto3-stubs[s3,sagemaker]>=1.40,<2",
+    "cfn-lint>=1.40,<2",
     "hypothesis>=6.130,<7",
     "types-PyYAML",
 ]
@@ -88,6 +90,7 @@ setup(
         "seatrial": ["py.typed"],
         "seatrial.configs": ["*.yaml"],
         "seatrial.configs.pricing": ["*.yaml"],
+        "seatrial.infra": ["*.yaml"],
     },
     install_requires=CORE,
     extras_require={

@@ -13,12 +13,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from seatrial.localcloud.api import AwsError, Handler, NotOurs, validation_error
+from seatrial.localcloud.audited_calls import AuditedCalls
+from seatrial.localcloud.iam_actions import caller_of
 from seatrial.localcloud.invoke import Invoker, Request
 from seatrial.localcloud.invoke_errors import ModelError
 from seatrial.localcloud.moto_bridge import HttpAnswer, HttpRequest, Moto, lower_headers
+from seatrial.localcloud.query import read_form, xml_answer, xml_error
 
 _log = logging.getLogger(__name__)
 STATUS_PATH = "/_seatrial/status"
+ACCESSES_PATH = "/_seatrial/accesses"
 _INVOCATIONS = (["invocations"], ["async-invocations"], ["invocations-response-stream"])
 _OBSERVED = ("SageMaker.", "AWSEvents.")
 
@@ -43,6 +47,7 @@ class App:
         observers: Iterable[Observer],
         moto: Moto,
         invoker: Invoker,
+        audit: AuditedCalls,
         status: Callable[[], dict[str, Any]],
     ) -> None:
         self._handlers: dict[str, list[Handler]] = {}
@@ -51,6 +56,7 @@ class App:
                 self._handlers.setdefault(target, []).append(handler)
         self._checks, self._observers = list(checks), list(observers)
         self._moto, self._invoker, self._status = moto, invoker, status
+        self._audit = audit
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,6 +76,8 @@ class App:
         path: str = scope["raw_path"].decode("latin-1")
         if path == STATUS_PATH:
             return json_answer(self._status())
+        if path == ACCESSES_PATH:
+            return json_answer({"accesses": self._audit.shown()})
         parts = path.split("/")
         if scope["method"] == "POST" and parts[1] == "endpoints" and parts[3:] in _INVOCATIONS:
             if parts[3] != "invocations":  # moto would pretend
@@ -82,18 +90,25 @@ class App:
             headers=_headers(scope),
             body=await _read(receive),
         )
-        return await asyncio.to_thread(self._aws, request)
+        return await asyncio.to_thread(self._aws, request, request_id)
 
     async def _invoke(
         self, scope: dict[str, Any], receive: Receive, request_id: str, endpoint_name: str
     ) -> HttpAnswer:
         body = await _read(receive, keep_bytes=self._invoker.max_body_bytes + 1)
+        self._audit.saw(
+            HttpRequest("POST", scope["raw_path"].decode("latin-1"), "", _headers(scope), b"")
+        )
         headers = lower_headers(_headers(scope))
         answer = await self._invoker.invoke(Request(request_id, endpoint_name, headers, body))
         return HttpAnswer(answer.status, tuple(answer.headers.items()), answer.body)
 
-    def _aws(self, request: HttpRequest) -> HttpAnswer:
+    def _aws(self, request: HttpRequest, request_id: str) -> HttpAnswer:
+        self._audit.saw(request)
         target = lower_headers(request.headers).get("x-amz-target")
+        caller = caller_of(request)
+        if caller is not None and caller.service == "cloudformation":
+            return self._cloudformation(request, request_id)
         if target is None:  # not one of the JSON protocols
             return self._moto.answer(request)
         call = _read_json(request.body)
@@ -107,6 +122,17 @@ class App:
             for observe in self._observers:
                 observe(target, call, json.loads(answer.body or b"{}"))
         return answer
+
+    def _cloudformation(self, request: HttpRequest, request_id: str) -> HttpAnswer:
+        form = read_form(request.body)
+        action = str(form.get("Action"))
+        try:
+            known = self._handlers.get(f"cloudformation.{action}")
+            if known is None:
+                raise AwsError("InvalidAction", f"localcloud: {action} is not answered here")
+            return xml_answer(action, known[0](form), request_id)
+        except AwsError as error:
+            return xml_error(error.code, error.message, error.status, request_id)
 
 
 def _read_json(body: bytes) -> dict[str, Any]:

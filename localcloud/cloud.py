@@ -11,6 +11,8 @@ from typing import Any
 from seatrial.limits import load_limits
 from seatrial.localcloud.api import Handler, Place
 from seatrial.localcloud.app import App
+from seatrial.localcloud.audit import Audit
+from seatrial.localcloud.audited_calls import AuditedCalls
 from seatrial.localcloud.cgroup_search import cgroup_record, cpu_text, find_cgroups, memory_text
 from seatrial.localcloud.compilation import CompilationJobs
 from seatrial.localcloud.delivery import Delivery
@@ -21,6 +23,7 @@ from seatrial.localcloud.hosting import Hosting
 from seatrial.localcloud.images import ImageMap
 from seatrial.localcloud.invoke import Invoker
 from seatrial.localcloud.ledger import Ledger
+from seatrial.localcloud.loopback import Loopback
 from seatrial.localcloud.metrics import Invocation, Metrics
 from seatrial.localcloud.models import Models
 from seatrial.localcloud.moto_bridge import Moto
@@ -28,6 +31,7 @@ from seatrial.localcloud.pipelines import Pipelines
 from seatrial.localcloud.quotas import AccountQuotas, Quotas, new_account
 from seatrial.localcloud.registry import Registry
 from seatrial.localcloud.service_quotas import ServiceQuotas
+from seatrial.localcloud.stacks import Stacks
 from seatrial.localcloud.subscriptions import check_subscription
 from seatrial.localcloud.tags import Tags
 
@@ -54,11 +58,13 @@ class Cloud:
         self._quotas = AccountQuotas(options.quotas)
         self._cgroups = find_cgroups(cgroup_record(Path(place.work_dir)), cpu=options.cpu_share)
         self._moto = Moto(place.region)
+        self._audit = Audit(self._moto.role_of)
         self._delivery = Delivery(
             self._moto.delivery_target,
             self._moto.write_object,
             longest_wait_s=options.delivery_s,
             now=now,
+            audit=self._audit,
         )
         self._moto.take_over_firehose(self._delivery.accept)
         self._metrics = Metrics(self._moto.put_metrics, now)
@@ -73,14 +79,16 @@ class Cloud:
             ),
             cgroups=self._cgroups,
             cpu_share=options.cpu_share,
+            audit=self._audit,
         )
         tags = Tags()
         models = Models(place, images, tags, self._moto.object_exists)
         configs = EndpointConfigs(place, models, tags, limits)
         loop = asyncio.get_running_loop()
-        self._pipelines = Pipelines(place, images)
+        self._pipelines = Pipelines(place, images, self._audit)
         pipeline_calls = self._pipelines.handlers()
-        registry = Registry(place, pipeline_calls["SageMaker.StartPipelineExecution"])
+        start = pipeline_calls["SageMaker.StartPipelineExecution"]
+        registry = Registry(place, start, audit=self._audit)
         events = EndpointEvents(place, registry.bus.publish, loop)
         self._endpoints = Endpoints(
             place, models, configs, tags, self._quotas, self._hosting, loop, events.emit
@@ -92,11 +100,12 @@ class Cloud:
             for part in (models, configs, self._endpoints, tags, registry, quotas, compilation)
         ]
         self.app = App(
-            handlers=[*parts, pipeline_calls],
+            handlers=[*parts, pipeline_calls, Stacks(place, Loopback(place).client).handlers()],
             checks=[registry.check, check_subscription],
             observers=[registry.observe],
             moto=self._moto,
             invoker=Invoker(place, limits, self._hosting, self._status_of, self._record),
+            audit=AuditedCalls(self._audit, place),
             status=self.status,
         )
         self._chores = [

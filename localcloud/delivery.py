@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from seatrial.localcloud.api import AwsError
+from seatrial.localcloud.audit import Access, Audit, trusted
 from seatrial.localcloud.firehose import Batch, Target
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ class Delivery:
         *,
         longest_wait_s: float,
         now: Callable[[], float],
+        audit: Audit | None = None,
     ) -> None:
+        self._audit = audit or Audit()
         self._find_target, self._write_object = find_target, write_object
         self._longest_wait_s, self._now = longest_wait_s, now
         self._lock = threading.Lock()
@@ -52,6 +55,11 @@ class Delivery:
         if target is None:
             _log.warning("stream %s is gone; %d lines lost", batch.stream_name, len(batch.events))
             return
+        self._audit.did(
+            batch.role_arn,
+            trusted(batch.role_arn, "logs"),
+            Access("firehose:PutRecordBatch", batch.stream_arn),
+        )
         part = target.encode(batch)
         with self._lock:
             buffer = self._open_buffer(target)
@@ -86,11 +94,15 @@ class Delivery:
 
     def _write(self, buffer: _Buffer) -> None:
         target, content = buffer.target, b"".join(buffer.parts)
+        key = target.key(buffer.opened_at)
+        self._audit.did(
+            target.role_arn,
+            trusted(target.role_arn, "firehose"),
+            Access("s3:PutObject", f"arn:aws:s3:::{target.bucket}/{key}"),
+        )
         try:
             self._write_object(
-                target.bucket,
-                target.key(buffer.opened_at),
-                gzip.compress(content) if target.compress else content,
+                target.bucket, key, gzip.compress(content) if target.compress else content
             )
         except AwsError as error:
             if not buffer.complained:

@@ -26,6 +26,7 @@ def deployment_of(config: EndpointConfig, model: Model) -> Deployment:
         image_uri=container["Image"],
         archive_uri=container.get("ModelDataUrl"),
         environment=dict(container.get("Environment", {})),
+        role_arn=model.request.get("ExecutionRoleArn", ""),
     )
 
 

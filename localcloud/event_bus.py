@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seatrial.localcloud.api import ACCOUNT, AwsError, Place
+from seatrial.localcloud.audit import Access, Audit, trusted
 from seatrial.localcloud.json_paths import PathError
 from seatrial.localcloud.pipeline_targets import is_pipeline, start_request
 
@@ -28,8 +29,14 @@ class EventBus:
     """Every bus of the account; an event names its own."""
 
     def __init__(
-        self, place: Place, start_pipeline: StartPipeline, *, now: Callable[[], float]
+        self,
+        place: Place,
+        start_pipeline: StartPipeline,
+        *,
+        now: Callable[[], float],
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._place, self._start_pipeline, self._now = place, start_pipeline, now
 
     def publish(self, event: dict[str, Any], *, bus: str = "default") -> None:
@@ -92,12 +99,27 @@ class EventBus:
                 yield rule
 
     def _start(self, rule: str, target: dict[str, Any], event: dict[str, Any]) -> None:
+        if role := target.get("RoleArn"):
+            access = Access("sagemaker:StartPipelineExecution", target["Arn"])
+            self._audit.did(role, trusted(role, "events"), access)
         try:
             answer = self._start_pipeline(start_request(target, event))
         except (AwsError, PathError) as error:
             LOG.warning("rule %s did not start %s: %s", rule, target["Arn"], error)
+            if queue := target.get("DeadLetterConfig", {}).get("Arn"):
+                self._put_aside(queue, event)
         else:
             LOG.info("rule %s started %s", rule, answer["PipelineExecutionArn"])
+
+    def _put_aside(self, queue_arn: str, event: dict[str, Any]) -> None:
+        """Send the event to a dead-letter queue; AWS does after its retries."""
+        from moto.backends import get_backend
+
+        backend: Any = get_backend("sqs")[ACCOUNT][self._place.region]
+        try:
+            backend.send_message(queue_arn.rsplit(":", 1)[-1], json.dumps(event))
+        except Exception as error:  # as above: the sender never hears it
+            LOG.warning("the event is not in %s either: %r", queue_arn, error)
 
 
 def _deliver_by_moto(

@@ -36,6 +36,8 @@ class Batch:
     log_group: str
     log_stream: str
     events: tuple[dict[str, Any], ...]
+    stream_arn: str = ""
+    role_arn: str = ""  # of the subscription: with it Logs puts the events into the stream
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Target:
     decompress: bool
     extract: bool
     compress: bool
+    role_arn: str = ""  # with it Firehose writes
 
     def encode(self, batch: Batch) -> bytes:
         """The batch as it goes into an object."""
@@ -96,6 +99,7 @@ def read_target(stream_name: str, config: dict[str, Any]) -> Target:
         decompress="Decompression" in processors,
         extract=extraction.lower() == "true" and "Decompression" in processors,
         compress=compression == "GZIP",
+        role_arn=config.get("RoleARN", ""),
     )
 
 

@@ -17,6 +17,7 @@ from seatrial.archives import unpack
 from seatrial.errors import InputError
 from seatrial.limits import Limits
 from seatrial.localcloud.api import AwsError, Place
+from seatrial.localcloud.audit import Access, Audit
 from seatrial.localcloud.cgroups import Cgroups
 from seatrial.localcloud.credentials import sandbox_environment
 from seatrial.localcloud.failure_reasons import bad_model_data, no_model_data, no_ping
@@ -25,6 +26,7 @@ from seatrial.localcloud.images import ImageMap
 from seatrial.localcloud.sandbox import SandboxError, SandboxSpec
 
 _log = logging.getLogger(__name__)
+_LOG_ACTIONS = ("logs:CreateLogStream", "logs:PutLogEvents")
 _LET_FINISH_S = 60.0  # an invocation takes no longer
 
 
@@ -44,6 +46,7 @@ class Deployment:
     image_uri: str
     archive_uri: str | None
     environment: dict[str, str]
+    role_arn: str
 
 
 # (log group, log stream, lines)
@@ -64,7 +67,9 @@ class Hosting:
         write_log: WriteLog,
         cgroups: Cgroups,
         cpu_share: bool,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._place, self._images, self._limits = place, images, limits
         self._read_object, self._write_log = read_object, write_log
         self._cgroups, self._cpu_share = cgroups, cpu_share
@@ -134,7 +139,9 @@ class Hosting:
         task.add_done_callback(self._retiring.pop)
 
     def _make_fleet(self, endpoint_name: str, deployment: Deployment, folder: Path) -> Fleet:
-        environment = sandbox_environment(self._place) | {
+        role = deployment.role_arn
+        keys = self._audit.keys(role, "sagemaker")
+        environment = sandbox_environment(self._place, keys) | {
             "SEATRIAL_ENDPOINT_NAME": endpoint_name,
             "SEATRIAL_VARIANT_NAME": deployment.variant_name,
             **deployment.environment,
@@ -155,7 +162,10 @@ class Hosting:
         group, variant = log_group(endpoint_name), deployment.variant_name
 
         def write_lines(sandbox_id: str, lines: list[str]) -> None:
-            self._write_log(group, f"{variant}/{sandbox_id}", lines)
+            stream = f"{variant}/{sandbox_id}"
+            arn = self._place.arn(f"log-group:{group}:log-stream:{stream}", service="logs")
+            self._audit.did(role, *(Access(action, arn) for action in _LOG_ACTIONS))
+            self._write_log(group, stream, lines)
 
         return Fleet(
             spec,
@@ -172,6 +182,8 @@ class Hosting:
             return
         try:
             archive = folder.with_name("model.tar.gz")
+            resource = f"arn:aws:s3:::{deployment.archive_uri.removeprefix('s3://')}"
+            self._audit.did(deployment.role_arn, Access("s3:GetObject", resource))
             archive.write_bytes(self._read_object(deployment.archive_uri))
             unpack(archive, folder, max_mb=self._limits.disk_mb.value)
             archive.unlink()

@@ -6,7 +6,8 @@ import threading
 from typing import Any
 
 from seatrial.localcloud.api import Place
-from seatrial.localcloud.credentials import client_environment
+from seatrial.localcloud.audit import Keys
+from seatrial.localcloud.credentials import PERSON
 
 
 class Loopback:
@@ -14,25 +15,24 @@ class Loopback:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._environment = client_environment(place.endpoint_url, place.region)
         self._lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, Keys], Any] = {}
 
-    def client(self, service: str) -> Any:
-        """The client of that service; clients can be used by several threads."""
+    def client(self, service: str, keys: Keys = PERSON) -> Any:
+        """The client of that service, as `keys`; clients can be used by several threads."""
         with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._make(service)
-            return self._clients[service]
+            if (service, keys) not in self._clients:
+                self._clients[service, keys] = self._make(service, keys)
+            return self._clients[service, keys]
 
-    def _make(self, service: str) -> Any:
+    def _make(self, service: str, keys: Keys) -> Any:
         from boto3.session import Session
         from botocore.config import Config
 
         session = Session(
-            aws_access_key_id=self._environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self._environment["AWS_SECRET_ACCESS_KEY"],
-            aws_session_token=self._environment["AWS_SESSION_TOKEN"],
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            aws_session_token=keys.session_token,
             region_name=self._place.region,
         )
         config = Config(

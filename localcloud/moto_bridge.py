@@ -107,6 +107,11 @@ class Moto:
         except Exception as error:
             raise AwsError("NoSuchBucket", f"localcloud: s3://{bucket}: {error}") from error
 
+    def role_of(self, access_key_id: str) -> str | None:
+        """The role that AssumeRole gave the key for; None if it gave none."""
+        found = self._backend("sts", "aws").get_assumed_role_from_access_key(access_key_id)
+        return None if found is None else str(found.role_arn)
+
     def put_log_lines(self, group: str, stream: str, lines: list[str], now_ms: int) -> None:
         """Append lines to a log stream; group and stream are made where they are missing."""
         logs = self._backend("logs", self._region)
@@ -147,11 +152,15 @@ class Moto:
                 elsewhere(stream, service, destination_arn, filter_name, log_events)
                 return
             group = stream.log_group
-            matches = read_pattern(group.subscription_filters[filter_name].filter_pattern or "")
+            subscription = group.subscription_filters[filter_name]
+            matches = read_pattern(subscription.filter_pattern or "")
             events = tuple(event for event in log_events if matches(event["message"]))
             if events:
                 name = destination_arn.rsplit("/", 1)[1]
-                accept(Batch(name, filter_name, group.name, stream.log_stream_name, events))
+                log_stream, role = stream.log_stream_name, subscription.role_arn or ""
+                accept(
+                    Batch(name, filter_name, group.name, log_stream, events, destination_arn, role)
+                )
 
         patched._send_log_events = send
 

@@ -2,8 +2,8 @@
 
 Differences from AWS, on purpose: only the current version of a pipeline is kept; a step's and an
 execution's FailureReason go on, after AWS's own text, with what failed; step types are Processing,
-Condition and Fail; roles are taken and not looked at; when a step fails no other is started, and
-those that run are let end.
+Condition and Fail; what a role does is kept (audit.py), and not refused; when a step fails no other
+is started, and those that run are let end.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from seatrial.localcloud.api import Handler, Place, validation_error
+from seatrial.localcloud.audit import Audit
 from seatrial.localcloud.execution import Execution, Identity
 from seatrial.localcloud.execution_handlers import ExecutionHandlers
 from seatrial.localcloud.images import ImageMap
+from seatrial.localcloud.jobs_of_role import JobsOfRole
 from seatrial.localcloud.loopback import Loopback
 from seatrial.localcloud.pipeline import Pipeline
 from seatrial.localcloud.pipeline_parameters import parameter_values
@@ -34,12 +36,14 @@ class Pipelines:
         self,
         place: Place,
         images: ImageMap,
+        audit: Audit | None = None,
         *,
         jobs: Jobs | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         aws = Loopback(place)
-        self._processing = ProcessingJobs(place, images, aws, now=now)
+        self._place, self._audit = place, audit or Audit()
+        self._processing = ProcessingJobs(place, images, aws, self._audit, now=now)
         self._jobs: Jobs = jobs or self._processing
         self._documents = S3Documents(aws)
         self._shelf = PipelineShelf(place, self._documents, now=now)
@@ -98,15 +102,16 @@ class Pipelines:
             ),
             description=request.get("PipelineExecutionDescription", ""),
         )
+        jobs = JobsOfRole(self._jobs, pipeline.role_arn, self._place, self._audit)
         limit = request.get("ParallelismConfiguration", pipeline.parallelism) or {}
         return Execution(
             identity,
             definition,
             values,
-            StepRuns(
-                identity.execution_id, identity.arn, self._jobs, pipeline.cache, now=self._now
+            StepRuns(identity.execution_id, identity.arn, jobs, pipeline.cache, now=self._now),
+            lambda uri: self._documents.read_json(
+                uri, self._audit.keys(pipeline.role_arn, "sagemaker")
             ),
-            self._documents.read_json,
             max_parallel_steps=limit.get("MaxParallelExecutionSteps"),
             now=self._now,
         )

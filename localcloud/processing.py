@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.localcloud.api import AwsError, Handler, Place, validation_error
+from seatrial.localcloud.audit import Audit
 from seatrial.localcloud.credentials import sandbox_environment
 from seatrial.localcloud.images import ImageMap
 from seatrial.localcloud.job_box import JobBox
@@ -40,9 +41,16 @@ class ProcessingJobs:
     """Runs jobs side by side, and remembers them; their ARNs have the names in lower case."""
 
     def __init__(
-        self, place: Place, images: ImageMap, aws: Loopback, *, now: Callable[[], float] = time.time
+        self,
+        place: Place,
+        images: ImageMap,
+        aws: Loopback,
+        audit: Audit,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._place, self._images, self._aws, self._now = place, images, aws, now
+        self._audit = audit
         self._folder = Path(place.work_dir) / "jobs"
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
@@ -105,8 +113,9 @@ class ProcessingJobs:
 
     def _run(self, job: Job) -> None:
         folder = self._folder / job.name
+        keys = self._audit.keys(job.request["RoleArn"], "sagemaker")
         stream = LogStream(
-            functools.partial(self._aws.client, "logs"),
+            functools.partial(self._aws.client, "logs", keys),
             f"{job.name}/algo-1-{int(job.created_at * 1000)}",
         )
 
@@ -117,9 +126,9 @@ class ProcessingJobs:
         run = JobRun(
             job,
             self._images.find(job.request["AppSpecification"]["ImageUri"]),
-            JobBox(folder / "box", self._aws.client("s3")),
+            JobBox(folder / "box", self._aws.client("s3", keys)),
             JobLog(folder / "output.log", send, now=self._now),
-            environment=sandbox_environment(self._place),
+            environment=sandbox_environment(self._place, keys),
             now=self._now,
         )
         run.carry_out()

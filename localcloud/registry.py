@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seatrial.localcloud.api import Handler, Place
+from seatrial.localcloud.audit import Audit
 from seatrial.localcloud.event_bus import EventBus, StartPipeline
 from seatrial.localcloud.model_packages import ModelPackages
 from seatrial.localcloud.package_events import package_event
@@ -30,9 +31,10 @@ class Registry:
         start_pipeline: StartPipeline,
         *,
         now: Callable[[], float] = time.time,
+        audit: Audit | None = None,
     ) -> None:
         self._place, self._now = place, now
-        self.bus = EventBus(place, start_pipeline, now=now)
+        self.bus = EventBus(place, start_pipeline, now=now, audit=audit or Audit())
         self._packages = ModelPackages(place, now=now)
 
     def handlers(self) -> dict[str, Handler]:

@@ -42,6 +42,7 @@ def _definition(config: Config, *, config_uri: str) -> str:
     collect = make.toolbox_step(
         "CollectWindow",
         "collect_window",
+        role=config.roles.monitor,
         arguments=[
             *("--endpoint-name", endpoint),
             *("--window-start", start),
@@ -57,6 +58,7 @@ def _definition(config: Config, *, config_uri: str) -> str:
         return make.toolbox_step(
             name,
             module,
+            role=config.roles.monitor,
             arguments=["--window", window.path, "--output", output_path(output), *more],
             inputs=[window],
             outputs=[output],
@@ -73,6 +75,7 @@ def _definition(config: Config, *, config_uri: str) -> str:
     react = make.toolbox_step(
         "React",
         "react",
+        role=config.roles.react,
         arguments=[
             *("--window", window.path),
             *(part for name, folder in found.items() for part in (f"--{name}", folder.path)),

@@ -47,12 +47,13 @@ class StepFactory:
         arguments: Sequence[Any],
         inputs: Sequence[Folder],
         outputs: Sequence[str],
+        role: str,
         image: str | None = None,
         cached: bool = False,
         property_files: Sequence[Any] = (),
         depends_on: Sequence[Any] = (),
     ) -> Any:
-        """One Processing step. `cached` only for a step without effect outside."""
+        """One Processing step, which acts as `role`. `cached` only without effect outside."""
         from sagemaker.core.processing import Processor
         from sagemaker.core.shapes import (
             ProcessingInput,
@@ -63,7 +64,7 @@ class StepFactory:
         from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep
 
         processor = Processor(
-            role=self.config.roles.job,
+            role=role,
             image_uri=image or self.config.images.toolbox,
             instance_count=1,
             instance_type=self.config.instance_type,

@@ -46,10 +46,12 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     package = ParameterString(name="ModelPackageArn")
     config_parameter = ParameterString(name="ConfigUri", default_value=config_uri)
     make = StepFactory(config.readiness_pipeline, config, config_parameter, session)
+    roles = config.roles
 
     optimize = make.toolbox_step(
         "OptimizeModel",
         "optimize_model",
+        role=roles.measure,
         arguments=[
             *("--model-package-arn", package),
             *("--candidates", output_path("candidates")),
@@ -63,6 +65,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     code = Folder("code", profiler_uri)
     profile = make.step(
         "ProfileModel",
+        role=roles.measure,
         image=config.images.serving,
         entrypoint=["python3", f"{code.path}/profile_model.py"],
         arguments=[
@@ -77,6 +80,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     baseline = make.toolbox_step(
         "BuildBaseline",
         "build_baseline",
+        role=roles.measure,
         arguments=[
             *("--model-package-arn", package),
             *("--candidates", candidates.path),
@@ -92,6 +96,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     judge = make.toolbox_step(
         "JudgeReadiness",
         "judge_readiness",
+        role=roles.measure,
         arguments=[
             *("--candidates", candidates.path),
             *("--profile", profile_folder.path),
@@ -107,6 +112,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     deploy = make.toolbox_step(
         "DeployEndpoint",
         "deploy_endpoint",
+        role=roles.deploy,
         arguments=[
             *("--model-package-arn", package),
             *("--readiness", verdict_folder.path),
@@ -121,6 +127,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     arm = make.toolbox_step(
         "ArmMonitoring",
         "arm_monitoring",
+        role=roles.arm,
         arguments=[
             *("--model-package-arn", package),
             *("--deployment", deployment.path),

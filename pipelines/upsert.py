@@ -88,6 +88,7 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
         "Id": config.readiness_pipeline,
         "Arn": arns[config.readiness_pipeline],
         "RoleArn": config.roles.events,
+        "DeadLetterConfig": {"Arn": config.dead_letter_queue_arn},
         "SageMakerPipelineParameters": {
             "PipelineParameterList": [
                 {"Name": "ModelPackageArn", "Value": "$.detail.ModelPackageArn"}

@@ -83,8 +83,8 @@ class Story:
         self.training, self.validation = train.split(training_flights(self.flights), seed=0)
 
     def lay_foundation(self) -> None:
-        """Bucket and alert topic."""
-        lay_foundation(self.config, self.clients)
+        """Bucket, roles, alert topic and what else is there once, as a stack."""
+        lay_foundation(self.config, client("cloudformation", region=self.config.region))
 
     def upsert_pipelines(self) -> Upserted:
         """Make both pipelines and the approval rule, and keep the definitions beside the run."""

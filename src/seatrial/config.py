@@ -52,10 +52,15 @@ class ImagesConfig(Part):
 
 
 class RolesConfig(Part):
-    """IAM role ARNs by who assumes them."""
+    """IAM role ARNs by who assumes them: a group of steps, or a service."""
 
     pipeline: str
-    job: str
+    measure: str
+    deploy: str
+    arm: str
+    monitor: str
+    react: str
+    neo: str
     endpoint: str
     events: str
     logs: str
@@ -67,6 +72,13 @@ class DeviationGuards(Part):
 
     max_mean_deviation: NonNegativeFloat
     min_label_agreement_ratio: float = Field(ge=0, le=1)
+
+
+class FoundationConfig(Part):
+    """What the account brings along for the foundation's stack."""
+
+    kms_key_arn: str | None
+    source_location: str | None
 
 
 class GuardsConfig(DeviationGuards):
@@ -227,6 +239,7 @@ class Config(Contract):
     images: ImagesConfig
     instance_type: str
     roles: RolesConfig
+    foundation: FoundationConfig
     guards: GuardsConfig
     optimization: OptimizationConfig
     profile: ProfileConfig
@@ -249,6 +262,11 @@ class Config(Contract):
     def monitoring_pipeline(self) -> str:
         """The monitoring pipeline's name."""
         return f"{self.project}-monitoring"
+
+    @property
+    def dead_letter_queue_arn(self) -> str:
+        """Where approvals go that could not start the pipeline."""
+        return f"arn:aws:sqs:{self.region}:{self.account}:{self.project}-undelivered"
 
     def to_yaml(self) -> str:
         """The resolved configuration, the same text for the same values."""
@@ -335,6 +353,12 @@ def _fill_in(values: dict[str, Any]) -> dict[str, Any]:
         for name, arn in values["roles"].items():
             if arn is None:
                 values["roles"][name] = f"arn:aws:iam::{account}:role/{project}-{name}"
+    images = values["images"]
+    if isinstance(images, dict):
+        for name in ("toolbox", "serving"):
+            if images[name] is None:
+                registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
+                images[name] = f"{registry}/seatrial-{name}:latest"
     monitoring = values["monitoring"]
     if isinstance(monitoring, dict) and monitoring["alert_topic_arn"] is None:
         monitoring["alert_topic_arn"] = f"arn:aws:sns:{region}:{account}:{project}-alerts"

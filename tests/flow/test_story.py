@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from idle_grants import outdated, unexplained
+from least_privilege import Role, Seen, allows, read_accesses, read_roles
 
+from seatrial.aws import client
 from seatrial.contracts import Arming, Deployment, GoldenPrediction, Monitoring, read_contract
+from seatrial.errors import CloudError
 from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK
 from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
 from seatrial.examples.flights.story import Scale, Story, WatchedWindow, find_check
 from seatrial.examples.flights.traffic import Asked
-from seatrial.pipelines.execution import ExecutionStatus
+from seatrial.pipelines.execution import ExecutionStatus, executions, start, status
+from seatrial.pipelines.registration import describe_package
+from seatrial.pipelines.upsert import upsert
 from seatrial.steps.arm_monitoring import arm
 from seatrial.steps.deploy_endpoint import make_clients, take_back
 
@@ -32,7 +41,11 @@ def ignore(_: object = None) -> None:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     out = tmp_path_factory.mktemp("story")
-    config = demo_config(out, quotas={"memory_size_mb": QUOTA_MB})
+    config = demo_config(
+        out,
+        quotas={"memory_size_mb": QUOTA_MB},
+        foundation={"source_location": "https://github.com/someone/flights"},
+    )
     with local_cloud(out, config, quota=f"memory={QUOTA_MB}"):
         made = Story(out, config, SCALE)
         made.lay_foundation()
@@ -236,3 +249,58 @@ def test_every_contract_is_kept_beside_the_run(story: Story, deployed: Execution
     kept = {path.name for path in Path(folder).rglob("*.json")}
     wanted = {"optimization", "profile", "baseline", "readiness", "verdict", "deployment", "arming"}
     assert {f"{name}.json" for name in wanted} <= kept
+
+
+def as_role(story: Story, name: str) -> Callable[[str], Any]:
+    """Clients with a role's credentials, as STS gives them to whoever assumes it."""
+    region, account = story.config.region, story.config.account
+    keys = client("sts", region=region).assume_role(
+        RoleArn=f"arn:aws:iam::{account}:role/flights-{name}", RoleSessionName="test"
+    )["Credentials"]
+    session: Any = boto3.Session(
+        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=region
+    )
+    make: Callable[[str], Any] = session.client
+    return make
+
+
+@pytest.fixture(scope="module")
+def audited(
+    story: Story, package_arn: str, deployed: ExecutionStatus, summer: WatchedWindow
+) -> tuple[dict[str, Role], list[Seen]]:
+    """The foundation's roles, and all that was done with them; runs after all of the above."""
+    build = as_role(story, "build")
+    upsert(story.config, clients={name: build(name) for name in ("s3", "sagemaker", "events")})
+    status(executions(story.config.readiness_pipeline, build("sagemaker"))[0], build("sagemaker"))
+    describe_package(package_arn, build("sagemaker"))
+    with pytest.raises(CloudError):  # refused for its parameter, after what IAM would check
+        start(story.config.readiness_pipeline, {"NoSuch": "x"}, build("sagemaker"))
+    roles = read_roles(client("iam", region=story.config.region), "flights-")
+    return roles, read_accesses(os.environ["AWS_ENDPOINT_URL"])
+
+
+def test_every_call_of_a_role_is_granted_to_it(
+    audited: tuple[dict[str, Role], list[Seen]],
+) -> None:
+    roles, accesses = audited
+    used = {seen.role for seen in accesses}
+    assert used == set(roles) - {"flights-neo", "flights-scheduler"}
+    refused = [str(seen) for seen in accesses if not roles[seen.role].allows(seen)]
+    assert not refused, "\n".join(sorted(refused))
+
+
+def test_no_granted_action_is_idle_without_a_reason(
+    audited: tuple[dict[str, Role], list[Seen]],
+) -> None:
+    roles, accesses = audited
+    idle = {
+        (role.name.removeprefix("flights-"), str(statement.get("Sid")), action)
+        for role in roles.values()
+        for statement, action in role.grants()
+        if not any(
+            seen.role == role.name and allows({**statement, "Action": action}, seen)
+            for seen in accesses
+        )
+    }
+    assert not unexplained(idle), "\n".join(map(str, sorted(unexplained(idle))))
+    assert not outdated(idle), "in use now, so IDLE need not explain them"

@@ -13,7 +13,7 @@ from seatrial.errors import ConfigError
 def test_names_follow_from_account_region_and_project() -> None:
     config = load_config(None, project="churn", account="210987654321", region="eu-west-1")
     assert config.bucket == "seatrial-210987654321-eu-west-1"
-    assert config.roles.job == "arn:aws:iam::210987654321:role/churn-job"
+    assert config.roles.deploy == "arn:aws:iam::210987654321:role/churn-deploy"
     assert config.monitoring.alert_topic_arn == "arn:aws:sns:eu-west-1:210987654321:churn-alerts"
 
 

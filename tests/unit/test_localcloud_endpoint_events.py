@@ -16,7 +16,7 @@ from seatrial.localcloud.endpoint_state import Endpoint
 from seatrial.localcloud.hosting import Deployment
 
 PLACE = Place(region="eu-west-1", endpoint_url="http://127.0.0.1:1", work_dir="/nowhere")
-SERVING = Deployment("config", "v", 1024, 1, 0, "image", None, {})
+SERVING = Deployment("config", "v", 1024, 1, 0, "image", None, {}, "role")
 AT = datetime(2026, 11, 24, 14, 33, 23, tzinfo=UTC)
 ENDPOINT = Endpoint("Flights", "InService", AT, AT, SERVING, None)
 

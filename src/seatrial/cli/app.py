@@ -16,6 +16,7 @@ from seatrial.cli import (
     demo,
     doctor,
     endpoint,
+    infra,
     judge,
     optimize,
     pipeline,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
 app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
+app.add_typer(infra.app, name="infra", help="The foundation: bucket, roles, repositories, topic.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
 VERBS = (demo, doctor, optimize, steps, judge, endpoint, review)
 for module in VERBS:

@@ -39,7 +39,7 @@ def up(
         float | None, typer.Option(min=0, help="Until log lines are in S3; default 1.")
     ] = None,
 ) -> None:
-    """Start localcloud with a bucket and an alert topic; print what to put into the environment."""
+    """Start localcloud with the foundation's stack; print what to put into the environment."""
     from seatrial.localcloud import control
     from seatrial.localcloud.images import default_image_map, serving_python, write_image_map
 
@@ -62,7 +62,7 @@ def up(
 
 
 def found_on(config: Config, endpoint_url: str, environment: dict[str, str]) -> None:
-    """Make the configuration's bucket and topic on the cloud that was just started."""
+    """Make the configuration's foundation on the cloud that was just started."""
     import boto3
 
     from seatrial.foundation import lay_foundation
@@ -72,8 +72,7 @@ def found_on(config: Config, endpoint_url: str, environment: dict[str, str]) -> 
         environment["AWS_SECRET_ACCESS_KEY"],
         region_name=config.region,
     )
-    clients = {name: session.client(name, endpoint_url=endpoint_url) for name in ("s3", "sns")}
-    lay_foundation(config, clients)
+    lay_foundation(config, session.client("cloudformation", endpoint_url=endpoint_url))
 
 
 @app.command()

@@ -22,7 +22,7 @@ def neo_compiler(
     place = NeoPlace(
         project=config.project,
         output_uri=f"s3://{config.bucket}/neo",
-        role_arn=settings.role_arn or config.roles.job,
+        role_arn=settings.role_arn or config.roles.neo,
     )
 
     def compile_graph(graph: Path) -> Candidate:

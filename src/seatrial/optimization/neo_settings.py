@@ -39,7 +39,7 @@ class NeoConfig(Part):
     framework_version: str | None = None
     # Static: batch size and all. None: as the ONNX graph declares them.
     input_shapes: dict[str, tuple[Dimension, ...]] | None = None
-    role_arn: str | None = None  # None: roles.job
+    role_arn: str | None = None  # None: roles.neo
     kms_key_id: str | None = None
     max_runtime_s: PositiveInt = 900
     deadline_s: PositiveFloat = 1800  # with the wait for one of the account's two places

@@ -1,0 +1,1 @@
+"""The CloudFormation template of what has to be there once: foundation.yaml."""

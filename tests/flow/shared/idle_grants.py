@@ -1,0 +1,133 @@
+"""Why actions are granted that the flights' story does not use on localcloud.
+
+A reason that is not needed any more fails the test as much as a grant without one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PULL = "SageMaker pulls the image with the role; localcloud has none to pull"
+PLATFORM = "the role's own pages in SageMaker's documentation list it; localcloud has no use for it"
+NEO = "only with optimization.neo, and Neo compiles on AWS only"
+PLANNED = "the deployment's next calls: lease, tags, alarms, capacity, removal of what is not kept"
+BUILD = "CodeBuild itself, or docker in it, does this"
+FIREHOSE = "Firehose's documentation lists it; localcloud writes the object at once"
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Actions of the statement `sid` that the role (`*`: one or more of all) has not used."""
+
+    role: str
+    sid: str
+    actions: str
+    reason: str
+
+    def covers(self, role: str, sid: str, action: str) -> bool:
+        """Whether this is the reason for that grant."""
+        return self.role in ("*", role) and self.sid == sid and action in self.actions.split()
+
+
+IDLE = (
+    Idle("*", "ImageToken", "ecr:GetAuthorizationToken", PULL),
+    Idle("*", "Image", "ecr:BatchCheckLayerAvailability", PULL),
+    Idle("*", "Image", "ecr:BatchGetImage ecr:GetDownloadUrlForLayer", PULL),
+    Idle("*", "JobMetrics", "cloudwatch:PutMetricData", PLATFORM),
+    Idle("*", "Log", "logs:DescribeLogStreams", PLATFORM),
+    Idle("*", "Log", "logs:CreateLogGroup", "the account's first job makes the group"),
+    Idle("*", "Log", "logs:CreateLogStream logs:PutLogEvents", "the step had nothing to print"),
+    Idle("measure", "Usage", "sagemaker:DescribeEndpoint", "only with other endpoints about"),
+    Idle("measure", "NeoFiles", "s3:GetObject s3:PutObject", NEO),
+    Idle("measure", "NeoJobs", "sagemaker:CreateCompilationJob", NEO),
+    Idle("measure", "NeoJobs", "sagemaker:DescribeCompilationJob", NEO),
+    Idle("measure", "NeoJobs", "sagemaker:StopCompilationJob", NEO),
+    Idle("measure", "NeoRole", "iam:PassRole", NEO),
+    Idle("neo", "List", "s3:ListBucket", NEO),
+    Idle("neo", "Files", "s3:GetObject s3:PutObject", NEO),
+    Idle("deploy", "Lease", "s3:DeleteObject s3:GetObject s3:PutObject", PLANNED),
+    Idle("deploy", "RecordsArrive", "s3:GetObject", PLANNED),
+    Idle("deploy", "Package", "sagemaker:DescribeModelPackage", PLANNED),
+    Idle("deploy", "Endpoint", "sagemaker:DeleteEndpoint", "undoes a deployment that fails"),
+    Idle("deploy", "Endpoint", "sagemaker:UpdateEndpoint", "the story deploys one model, once"),
+    Idle("deploy", "Endpoint", "sagemaker:DeleteEndpointConfig sagemaker:DeleteModel", PLANNED),
+    Idle("deploy", "Endpoint", "sagemaker:ListTags", PLANNED),
+    Idle("deploy", "Endpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", PLANNED),
+    Idle("deploy", "Lists", "sagemaker:ListEndpointConfigs sagemaker:ListEndpoints", PLANNED),
+    Idle("deploy", "Lists", "sagemaker:ListModels", PLANNED),
+    Idle("deploy", "RecordLog", "logs:DeleteSubscriptionFilter logs:TagResource", PLANNED),
+    Idle(
+        "deploy",
+        "RecordStream",
+        "firehose:DeleteDeliveryStream firehose:TagDeliveryStream",
+        PLANNED,
+    ),
+    Idle(
+        "deploy",
+        "Alarms",
+        "cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms cloudwatch:PutMetricAlarm "
+        "cloudwatch:TagResource",
+        PLANNED,
+    ),
+    Idle(
+        "deploy",
+        "Scaling",
+        "application-autoscaling:DeleteScalingPolicy application-autoscaling:DeleteScheduledAction "
+        "application-autoscaling:DeregisterScalableTarget application-autoscaling:PutScalingPolicy "
+        "application-autoscaling:PutScheduledAction application-autoscaling:RegisterScalableTarget",
+        PLANNED,
+    ),
+    Idle(
+        "deploy",
+        "ScalingState",
+        "application-autoscaling:DescribeScalableTargets "
+        "application-autoscaling:DescribeScalingPolicies "
+        "application-autoscaling:DescribeScheduledActions",
+        PLANNED,
+    ),
+    Idle("deploy", "ScalingRole", "iam:CreateServiceLinkedRole", PLANNED),
+    Idle("arm", "TakeBack", "sagemaker:DeleteEndpoint", "no deployment is taken back in it"),
+    Idle("arm", "TakeBack", "sagemaker:DescribeEndpoint", "no deployment is taken back in it"),
+    Idle("arm", "TakeBack", "sagemaker:UpdateEndpoint", "no deployment is taken back in it"),
+    Idle("monitor", "Ledger", "s3:GetObject s3:PutObject", "the ledger of late records, to come"),
+    Idle("endpoint", "EndpointMetrics", "cloudwatch:PutMetricData", PLATFORM),
+    Idle("pipeline", "Jobs", "sagemaker:AddTags", "Pipelines tags its jobs; localcloud does not"),
+    Idle("pipeline", "Jobs", "sagemaker:StopProcessingJob", "no execution is stopped"),
+    Idle("scheduler", "Start", "sagemaker:StartPipelineExecution", "the schedule, to come"),
+    Idle("logs", "Put", "firehose:PutRecord", "Logs may send a lone record"),
+    Idle("firehose", "Bucket", "s3:GetBucketLocation s3:ListBucket", FIREHOSE),
+    Idle("firehose", "Bucket", "s3:ListBucketMultipartUploads", FIREHOSE),
+    Idle("firehose", "Records", "s3:AbortMultipartUpload", FIREHOSE),
+    Idle("build", "Log", "logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents", BUILD),
+    Idle(
+        "build",
+        "Reports",
+        "codebuild:BatchPutTestCases codebuild:CreateReport codebuild:CreateReportGroup "
+        "codebuild:UpdateReport",
+        BUILD,
+    ),
+    Idle("build", "Pipelines", "sagemaker:CreatePipeline", "the first build makes the pipelines"),
+    Idle("build", "RegistryToken", "ecr:GetAuthorizationToken", BUILD),
+    Idle(
+        "build",
+        "Push",
+        "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:CompleteLayerUpload "
+        "ecr:GetDownloadUrlForLayer ecr:InitiateLayerUpload ecr:PutImage ecr:UploadLayerPart",
+        BUILD,
+    ),
+)
+
+
+def unexplained(idle: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Those of the grants (role, sid, action) that have no reason."""
+    return {grant for grant in idle if not any(item.covers(*grant) for item in IDLE)}
+
+
+def outdated(idle: set[tuple[str, str, str]]) -> list[str]:
+    """Reasons for actions that are in use by every role that they speak of."""
+    return [
+        f"{item.role} {item.sid} {action}"
+        for item in IDLE
+        for action in item.actions.split()
+        if not any(item.covers(*grant) and grant[2] == action for grant in idle)
+    ]
