@@ -36,6 +36,7 @@ MARK = "seatrial-demo"
 STEPS = {"readiness": 7, "monitoring": 5}
 READINESS_FILES = {
     "verdict": "JudgeReadiness/verdict/readiness.json",
+    "report": "JudgeReadiness/verdict/report.html",
     "profile": "ProfileModel/profile/profile.json",
     "candidates": "OptimizeModel/candidates/optimization.json",
     "baseline": "BuildBaseline/baseline/baseline.json",

@@ -13,11 +13,12 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from seatrial.archives import unpack
 from seatrial.config import Config, load_config
-from seatrial.contracts import Candidate, Optimization, read_contract
+from seatrial.contracts import Candidate, Optimization, Readiness, read_contract
 from seatrial.errors import InputError
 from seatrial.optimization import building, packing
 from seatrial.optimization.children import ChildLimits, Finished
@@ -537,3 +538,71 @@ def test_why_a_fresh_process_failed_is_told(text: str, said: str | None, tmp_pat
         Path(sys.executable), program(tmp_path, text), [], FreshLimits(seconds=1, memory_mb=512)
     )
     assert failure == said
+
+
+# ---- on to the gate: two survivors, profiled and judged as a person would
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-c", "from seatrial.cli import main; main()", *words]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def profiled(
+    answer: tuple[Path, Optimization], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The configuration, and a folder with the candidates and their profile."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "candidates").symlink_to(answer[0])
+    quick = {"cold_start_repeats": 1, "requests_per_payload": 5}
+    guards = config().guards.model_dump(mode="json")
+    path = folder / "quick.yaml"
+    path.write_text(yaml.safe_dump({"profile": quick, "guards": guards}))
+    ended = run(
+        *("--config", str(path), "profile", "--candidates", str(folder / "candidates")),
+        *("--out", str(folder / "profile"), "--python", str(find_serving_python({}))),
+    )
+    assert ended.returncode == 0, ended.stderr
+    return path, folder
+
+
+def test_the_gate_chooses_among_two_survivors(
+    profiled: tuple[Path, Path], answer: tuple[Path, Optimization]
+) -> None:
+    path, folder = profiled
+    ended = run("--config", str(path), "--json", "judge", str(folder))
+    assert ended.returncode == 1, ended.stderr  # nothing watches it yet
+    found = Readiness.model_validate_json(ended.stdout)
+    survivors = {item.name for item in answer[1].survivors}
+    assert len(survivors) >= 2
+    assert {item.candidate for item in found.choices} == survivors
+    assert [item.chosen for item in found.choices].count(True) == 1
+    assert {item.code for item in found.checks if item.status == "fail"} == {"MONITORING_PLAN"}
+    safe = next(item for item in found.checks if item.code == "UNSAFE_ARTIFACT")
+    assert (safe.status, safe.detail) == ("pass", "plain files, no pickle")
+    assert found.recommended is not None
+    assert found.recommended.memory_size_mb == 1024
+    assert [item.memory_size_mb for item in found.configurations if item.chosen] == [1024]
+    assert found.traffic is not None
+    assert found.traffic.crossovers[0].to == "real time"
+
+
+def test_the_gate_says_why_and_draws_a_report(profiled: tuple[Path, Path]) -> None:
+    path, folder = profiled
+    ended = run("--config", str(path), "judge", str(folder), "--out", str(folder / "told"))
+    assert ended.returncode == 1, ended.stderr
+    lines = [line.split() for line in ended.stdout.splitlines()]
+    codes = [words[1] for words in lines if words[:1] == ["fail"] and len(words) > 1]
+    assert codes == ["MONITORING_PLAN"]
+    assert "missing: a baseline with drift bounds" in ended.stdout
+    assert "recommended: 1024 MB, 5 at once, $" in ended.stdout
+    page = (folder / "told" / "report.html").read_text(encoding="utf-8")
+    assert "Not ready" in page
+    assert page.count("<svg") == 5
+    assert {path.name for path in (folder / "told").iterdir()} == {
+        "config.yaml",
+        "readiness.json",
+        "report.html",
+        "verdict.json",
+    }

@@ -160,3 +160,17 @@ def test_costs_are_a_table_with_what_was_assumed_and_a_contract(tmp_path: Path) 
     found = json.loads((tmp_path / "out" / "cost.json").read_text(encoding="utf-8"))
     assert found["traffic"]["span_s"] == 90
     assert found["cheapest"]["policy"] == "on demand"
+
+
+def test_judge_without_a_folder_or_options_is_one_line_and_exit_2() -> None:
+    ended = run("judge")
+    assert ended.returncode == 2
+    assert "it is not clear where candidates is" in ended.stderr
+    assert "seatrial judge FOLDER" in ended.stderr
+
+
+def test_a_folder_without_a_run_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    ended = run("judge", str(tmp_path))
+    assert ended.returncode == 2
+    assert "optimization.json" in ended.stderr
+    assert "Traceback" not in ended.stderr

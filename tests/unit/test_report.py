@@ -146,6 +146,12 @@ def test_what_holds_it_back_comes_first_with_its_fix() -> None:
     assert "or raise objectives.latency_p95_ms to" in held
 
 
+def test_the_cap_is_that_of_the_tier_that_the_checks_speak_of() -> None:
+    text = page(run(config=load_config(None, objectives={"latency_p95_ms": 20})))
+    assert "predicted for 2048 MB" in text or "CPU quota of 2048 MB" in text
+    assert "cap 2048 MB" in text
+
+
 def test_a_profile_of_the_past_still_makes_a_page() -> None:
     text = page(run(memory=(), growth=None, tier_latencies=(), behaviour=Behaviour(), scaled=()))
     assert "Peak memory by payload against the cap" in text

@@ -53,6 +53,7 @@ class Cost(Part):
 class Configuration(Part):
     """One way to run the chosen candidate, and why it was taken or what it lost by.
 
+    `judged` is the tier that the checks speak of; it is `chosen` if it meets every objective.
     p95 is of the slowest payload. `largest_rows` and `largest_request_mb` are of the largest
     request that is safe at the tier, from sizes that were measured, and `largest_bound` is what
     ends it; None if not even the smallest is.
@@ -60,6 +61,7 @@ class Configuration(Part):
 
     memory_size_mb: PositiveInt
     provisioned_concurrency: PositiveInt | None
+    judged: bool
     chosen: bool
     usd_per_million_requests: NonNegativeFloat | None
     latency_p95_ms: NonNegativeFloat | None

@@ -16,11 +16,13 @@ def configurations(facts: Facts, setting: Setting) -> tuple[Configuration, ...]:
 
 
 def _configuration(facts: Facts, setting: Setting, tier: TierOutlook) -> Configuration:
-    chosen = setting.recommended and tier.memory_size_mb == setting.tier.memory_size_mb
+    judged = tier.memory_size_mb == setting.tier.memory_size_mb
+    chosen = setting.recommended and judged
     largest = tier.largest
     return Configuration(
         memory_size_mb=tier.memory_size_mb,
         provisioned_concurrency=setting.provisioned_concurrency,
+        judged=judged,
         chosen=chosen,
         usd_per_million_requests=tier.usd_per_million_requests,
         latency_p95_ms=tier.latency_p95_ms,

@@ -47,17 +47,10 @@ def _figures(
     profile: Profile,
     config: Config,
 ) -> Iterator[Figure]:
-    tier_mb = judged_tier_mb(readiness)
+    tier_mb = next(item.memory_size_mb for item in readiness.configurations if item.judged)
     yield tier_chart(readiness, config.objectives.latency_p95_ms)
     yield memory_chart(measured, tier_mb, 1 - config.objectives.memory_headroom_ratio)
     yield start_chart(profile)
     yield candidate_chart(optimization, readiness.candidate)
     if readiness.traffic is not None:
         yield traffic_chart(readiness.traffic)
-
-
-def judged_tier_mb(readiness: Readiness) -> int:
-    """The recommended tier, else the largest that was looked at."""
-    if readiness.recommended is not None:
-        return readiness.recommended.memory_size_mb
-    return max((item.memory_size_mb for item in readiness.configurations), default=1024)

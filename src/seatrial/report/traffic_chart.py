@@ -24,14 +24,14 @@ from seatrial.report.svg import (
 
 KEY, TITLE = "traffic", "Cost over traffic"
 _BOX = Box(48, 46, WIDTH - 10, 196)
-_LEAST_USD = 0.01  # less is drawn at the bottom
+_LEAST_USD = 0.01  # less is not drawn
 
 
 def traffic_chart(traffic: TrafficCost) -> Figure:
     """Two lines on logarithmic axes; the expected traffic and the crossovers are marked."""
     curve = traffic.curve
     low, high = curve[0].requests_a_month, curve[-1].requests_a_month
-    costs = [max(value, _LEAST_USD) for point in curve for value in _both(point) if value]
+    costs = [value for point in curve for value in _both(point) if value and value >= _LEAST_USD]
     x = logarithmic((low, high), (_BOX.left, _BOX.right))
     floor_usd, ceiling_usd = min(costs, default=_LEAST_USD), max(costs, default=1.0)
     y = logarithmic((floor_usd, max(ceiling_usd, 10 * floor_usd)), (_BOX.bottom, _BOX.top))
@@ -77,9 +77,9 @@ def _lines(curve: Sequence[CurvePoint], x: Scale, y: Scale) -> list[Markup]:
     found = []
     for number, look in enumerate(("stroke", "stroke2")):
         points = [
-            (x(point.requests_a_month), y(max(value, _LEAST_USD)))
+            (x(point.requests_a_month), y(value))
             for point in curve
-            if (value := _both(point)[number]) is not None
+            if (value := _both(point)[number]) is not None and value >= _LEAST_USD
         ]
         found.append(path(points, look))
     return found
