@@ -27,6 +27,7 @@ def parameters(config: Config) -> dict[str, str]:
         "ToolboxRepository": _repository("toolbox", config.images.toolbox, config),
         "ServingRepository": _repository("serving", config.images.serving, config),
         "KmsKeyArn": config.foundation.kms_key_arn or "",
+        "RetrainingPipeline": config.reactions.retraining_pipeline or "",
         "SourceLocation": config.foundation.source_location or "",
     }
 
