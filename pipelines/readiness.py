@@ -153,10 +153,17 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
 
 def profile_arguments(config: Config) -> list[str]:
     """What profile_model.py is told; it cannot read the configuration itself."""
-    return [
-        *("--serve-command", shlex.join(config.images.serve_command)),
-        *("--cold-start-repeats", str(config.profile.cold_start_repeats)),
-        *("--requests-per-payload", str(config.profile.requests_per_payload)),
-        *("--max-seconds-per-payload", str(config.profile.max_seconds_per_payload)),
-        *("--memory-stop-mb", str(load_limits().memory_tiers_mb.value[-1])),
-    ]
+    limits = load_limits()
+    told = {
+        "serve-command": shlex.join(config.images.serve_command),
+        "memory-stop-mb": limits.memory_tiers_mb.value[-1],
+        "payload-limit-mb": limits.payload_mb.value,
+        "tiers-mb": ",".join(map(str, limits.memory_tiers_mb.value)),
+        "mb-per-vcpu": limits.mb_per_vcpu.value,
+        **{
+            name.replace("_", "-"): value
+            for name, value in config.profile.model_dump(exclude={"concurrency"}).items()
+        },
+        "concurrency": ",".join(map(str, config.profile.concurrency)),
+    }
+    return [part for name, value in told.items() for part in (f"--{name}", str(value))]

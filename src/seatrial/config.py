@@ -125,11 +125,26 @@ class OptimizationConfig(Part):
 
 
 class ProfileConfig(Part):
-    """How long to measure."""
+    """How long to measure; 0 requests: that measurement is left out."""
 
     cold_start_repeats: PositiveInt
     requests_per_payload: PositiveInt
     max_seconds_per_payload: PositiveInt
+    concurrency: tuple[PositiveInt, ...]
+    scaled_requests: NonNegativeInt
+    scaled_seconds: PositiveFloat
+    growth_requests: NonNegativeInt
+    growth_seconds: PositiveFloat
+    tier_requests: NonNegativeInt
+    tier_seconds: PositiveFloat
+    transfer_mb_per_s: PositiveFloat
+
+    @field_validator("concurrency")
+    @classmethod
+    def _with_one(cls, clients: tuple[int, ...]) -> tuple[int, ...]:
+        if 1 not in clients or len(set(clients)) != len(clients):
+            raise ValueError("1 must be among them, and each only once")
+        return clients
 
 
 class TrialConfig(Part):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.flow
 AS_IT_IS = "as it is"
 PROGRAM = Path(str(profile_model.__file__)).resolve()
 STAND_IN = """
-import http.server, mmap, os, signal, sys, time
+import http.server, mmap, os, signal, socket, sys, time
 
 def allocate(mb):
     block = mmap.mmap(-1, mb * 2**20)
@@ -81,6 +81,19 @@ def do(command, number):
         time.sleep(rest[0])
     elif word == "refuse":
         return 400
+    elif word == "not-yet":  # ready too early
+        return 503 if number < rest[0] else 200
+    elif word == "leak":  # so many KB
+        block = bytearray(rest[0] * 1024)
+        block[::512] = bytes([1]) * len(block[::512])
+        HELD.append(block)
+    elif word == "burn":  # so many ms of CPU time
+        end = time.thread_time() + rest[0] / 1000
+        while time.thread_time() < end:
+            pass
+    elif word == "tmpfs":
+        with open(os.environ["TEST_SHM"], "wb") as file:
+            file.write(bytes(rest[0] * 2**20))
     return 200
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -112,8 +125,25 @@ if "deaf" in how:
     time.sleep(60)
 if "slow-ping" in how:
     Handler.do_GET = lambda self: self.answer(503)
+if "write" in how:
+    for path in ("relative.log", os.environ["TEST_OUTSIDE"], os.environ["TMPDIR"] + "/inside"):
+        with open(path, "w") as file:
+            file.write("x")
+if "connect" in how:  # sends nothing
+    HELD.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    HELD[-1].connect(("192.0.2.1", 9))
+    time.sleep(0.1)
 address = ("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"]))
-http.server.HTTPServer(address, Handler).serve_forever()
+if "elsewhere" in how:
+    address = ("127.0.0.1", 0)
+server = http.server.HTTPServer(address, Handler)
+if "forked" in how:
+    for _ in range(2):
+        in_child(server.serve_forever)
+    time.sleep(60)
+if "two-ports" in how:
+    HELD.append(socket.create_server(("127.0.0.1", 0)))
+server.serve_forever()
 """
 
 
@@ -134,7 +164,7 @@ class Bench:
                 "schema_version": 1,
                 "name": f"payload-{number}",
                 "content_type": content_type,
-                "rows": 1,
+                "rows": max(1, body.count("\n")),
                 "body": body,
             }
             for number, body in enumerate(bodies, 1)
@@ -161,6 +191,7 @@ class Bench:
                 f"import sys; sys.path.insert(0, {str(PROGRAM.parent)!r})",
                 "import profile_model as p",
                 "p.image_size = lambda: (1.0, 'not measured here')",  # a second a test
+                "p.Profiler.count_uncompiled = lambda *_: None",  # a start a test
                 patch,
                 "sys.exit(p.main(sys.argv[1:]))",
             )
@@ -169,7 +200,20 @@ class Bench:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "TMPDIR": str(self.folder / "scratch")}
+        return {
+            **os.environ,
+            "TMPDIR": str(self.folder / "scratch"),
+            "TEST_SHM": str(self.shm_file),
+            "TEST_OUTSIDE": str(self.outside_file),
+        }
+
+    @property
+    def shm_file(self) -> Path:
+        return Path(profile_model.SHM, f"seatrial-test-{os.getpid()}")
+
+    @property
+    def outside_file(self) -> Path:
+        return Path("/var/tmp", f"seatrial-test-{os.getpid()}")  # noqa: S108 - not /tmp
 
     def run(
         self, how: str = "", *, patch: str = "", **options: str
@@ -242,6 +286,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     yield made
     for pid in made.running():  # of a test that failed
         os.kill(pid, signal.SIGKILL)
+    made.shm_file.unlink(missing_ok=True)
+    made.outside_file.unlink(missing_ok=True)
 
 
 NO_CGROUP = "p.find_cgroups = lambda: p.Cgroups(None, 0)"
@@ -322,6 +368,98 @@ def test_growth_while_loading_is_stopped_too(bench: Bench) -> None:
     assert candidate.peak_memory_mb > 200
     assert candidate.cold_start is None
     assert candidate.payloads == ()
+
+
+@METHODS
+def test_a_file_on_tmpfs_is_memory(bench: Bench, patch: str) -> None:
+    bench.give("hello", "tmpfs 80")
+    candidate = bench.candidate(patch=patch, requests_per_payload="1")
+    calm, filled = candidate.payloads
+    assert filled.peak_memory_mb == pytest.approx(calm.peak_memory_mb + 80, abs=6)
+    assert candidate.tmpfs_mb == pytest.approx(80, abs=1)
+
+
+# ---- what would break on serverless
+
+
+def test_what_breaks_on_serverless_is_seen(bench: Bench) -> None:
+    bench.give("not-yet 3")
+    [candidate] = bench.profile("write connect two-ports").candidates
+    seen = candidate.behaviour
+    assert candidate.failure is None
+    assert seen.early_ready is True
+    assert seen.writes_outside is not None
+    expected = {"./relative.log (in the working directory)"}
+    if os.geteuid() == 0 and profile_model_can_fanotify():
+        expected.add(str(bench.outside_file))
+    assert set(seen.writes_outside) == expected
+    assert seen.startup_connections == ("192.0.2.1:9",)
+    assert seen.workers == 1
+    assert seen.listening_ports is not None
+    assert len(seen.listening_ports) == 2
+    assert 8080 in seen.listening_ports
+
+
+def profile_model_can_fanotify() -> bool:
+    try:
+        profile_model.Fanotify().close()
+    except OSError:
+        return False
+    return True
+
+
+def test_what_does_not_break_is_not_accused(bench: Bench) -> None:
+    seen = bench.candidate().behaviour
+    assert not seen.writes_outside
+    assert (seen.shared_memory_mb, seen.workers, seen.startup_connections) == (0, 1, ())
+    assert seen.listening_ports == (8080,)
+    assert seen.early_ready is False
+    assert seen.model_copies is None
+    assert any(line.startswith("model_copies: a model of 0 MB") for line in seen.why)
+
+
+def test_shared_memory_and_workers_are_counted(bench: Bench) -> None:
+    bench.give("tmpfs 30")
+    seen = bench.candidate("forked", requests_per_payload="2").behaviour
+    assert seen.shared_memory_mb == pytest.approx(30, abs=1)
+    assert seen.workers == 2
+
+
+def test_a_server_on_another_port_is_told_which(bench: Bench) -> None:
+    failure = bench.candidate("elsewhere", max_start_seconds="1").failure
+    assert failure is not None
+    assert "; it listens on " in failure
+
+
+# ---- growth, tiers, more clients
+
+
+@pytest.mark.parametrize(("body", "leaks"), [("leak 50", True), ("hello", False)])
+def test_a_leak_of_50_kb_a_request_is_told_from_none(bench: Bench, body: str, leaks: bool) -> None:
+    bench.give(body)
+    growth = bench.candidate(growth_requests="150").growth
+    assert growth is not None
+    assert growth.requests == 150
+    if leaks:
+        assert growth.slope_low <= 49 <= growth.slope_high + 1
+        assert growth.slope_low > 40
+    else:
+        assert growth.slope_low <= 0
+
+
+def test_a_tier_s_cpu_share_is_in_force_where_it_can_be(bench: Bench) -> None:
+    bench.give("burn 30")
+    candidate = bench.candidate(
+        tiers_mb="442,1769,999999", tier_requests="4", tier_seconds="20", requests_per_payload="1"
+    )
+    if profile_model.find_cpu_groups() is None:
+        assert candidate.tier_latencies == ()
+        pytest.skip("no CPU quota can be had here")
+    quarter, whole = candidate.tier_latencies  # no machine holds the third
+    assert (quarter.memory_size_mb, whole.memory_size_mb) == (442, 1769)
+    assert quarter.requests == whole.requests == 4
+    assert quarter.latency_p50_ms > 90  # 30 ms of CPU time, 5 in each period of 20
+    assert whole.latency_p50_ms >= 30
 
 
 # ---- servers that fail
@@ -487,6 +625,10 @@ def test_our_server_with_a_real_model_gives_a_whole_profile(bench: Bench) -> Non
         serve_command=shlex.join([sys.executable, "-m", "seatrial.serving"]),
         cold_start_repeats="2",
         requests_per_payload="20",
+        concurrency="1,2",
+        scaled_requests="1",
+        payload_limit_mb="0.03125",
+        transfer_mb_per_s="100",
     )
     [candidate] = profile.candidates
     assert candidate.candidate == "int8"
@@ -508,10 +650,27 @@ def test_our_server_with_a_real_model_gives_a_whole_profile(bench: Bench) -> Non
         assert 0 < payload.latency_p50_ms <= payload.latency_p95_ms <= payload.latency_p99_ms
         assert payload.cpu_s_per_request is not None
         assert 0 < payload.cpu_s_per_request < 0.1
+        assert payload.requests_per_s is not None
+        assert payload.requests_per_s > 10
+        assert payload.memory_after_mb is not None
+        assert payload.memory_after_mb <= payload.peak_memory_mb
     many, one = candidate.payloads
     assert many.request_mb == pytest.approx(1000 * one.request_mb)
-    assert profile.serve_command[1:] == ("-m", "seatrial.serving")
+    assert [(run.payload, run.concurrency) for run in candidate.concurrent] == [
+        ("payload-1", 2),
+        ("payload-2", 2),
+    ]
+    assert [run.requests for run in candidate.concurrent] == [20, 20]
+    [scaled] = candidate.scaled  # a quarter of the limit is less than the sample
+    assert scaled.payload == "payload-1 × 0.0312 MB"
+    assert (scaled.requests, scaled.rows, scaled.request_mb) == (1, 4096, 0.03125)
+    assert 10 < len(candidate.memory) <= 200
+    assert max(point.memory_mb for point in candidate.memory) <= candidate.peak_memory_mb
+    assert profile.uncompiled_modules is not None
     assert profile.image_size_mb is not None
+    assert profile.estimated_image_pull_s == pytest.approx(profile.image_size_mb / 100)
+    assert candidate.estimated_download_s == pytest.approx(candidate.archive_size_mb / 100)
+    assert profile.serve_command[1:] == ("-m", "seatrial.serving")
     assert profile.image_size_mb > 20
     text = (bench.folder / "profile" / "profile.json").read_text()
     assert str(bench.folder) not in text

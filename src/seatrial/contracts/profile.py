@@ -5,7 +5,7 @@ profile_model writes it with the standard library alone, as plain JSON; this is 
 
 from __future__ import annotations
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from seatrial.contracts.base import Contract, Part
 
@@ -24,7 +24,8 @@ class PayloadProfile(Part):
     """One payload, sent by `concurrency` clients at a time; a sandbox only ever gets one.
 
     Latencies are None if no request was answered. `peak_memory_mb` is that of the whole process
-    tree since its start, in a process that has answered this payload only.
+    tree since its start, in a process that has answered this payload only; `memory_after_mb` is
+    what it still held after the last answer.
     """
 
     payload: str
@@ -42,6 +43,7 @@ class PayloadProfile(Part):
     latency_p99_ms: NonNegativeFloat | None
     cpu_s_per_request: NonNegativeFloat | None
     requests_per_s: NonNegativeFloat | None = None
+    memory_after_mb: NonNegativeFloat | None = None
 
 
 class MemorySample(Part):
@@ -52,7 +54,11 @@ class MemorySample(Part):
 
 
 class MemoryGrowth(Part):
-    """What a sustained run added: least squares over `requests`, and its 95 % interval."""
+    """What a sustained run of the smallest sample added, and its 95 % interval.
+
+    Least squares through block means, after warm-up; the interval allows for memory that moves in
+    steps and for what levels off (`growth` of profile_model). It counts what is in no file.
+    """
 
     requests: PositiveInt
     slope_mb_per_1000_requests: float
@@ -61,22 +67,29 @@ class MemoryGrowth(Part):
 
 
 class TierLatency(Part):
-    """A payload's latency with the tier's CPU share in force: a CPU quota, not a prediction."""
+    """A payload's latency with the tier's CPU share in force: a CPU quota, not a prediction.
+
+    The mean is what is billed: a short request mostly goes by between two stalls of the quota, and
+    the median does not show them.
+    """
 
     memory_size_mb: PositiveInt
     payload: str
     latency_p50_ms: NonNegativeFloat
     latency_p95_ms: NonNegativeFloat
+    latency_mean_ms: NonNegativeFloat | None = None
     requests: PositiveInt
 
 
 class Behaviour(Part):
     """What breaks on serverless, as it was seen. None: could not be seen here; `why` says so.
 
-    `writes_outside` are files made or changed outside of /tmp and the model directory;
-    `startup_connections` are addresses beyond loopback that were reached for before /ping said
-    200; `early_ready` is a /ping of 200 before a prediction worked. `model_copies` counts the
-    processes that hold a private copy of the model's size.
+    `writes_outside` are files made or changed outside of /tmp and the model directory, bytecode
+    aside; `shared_memory_mb` is what was made in /dev/shm, at its highest; `workers` are processes
+    that share one listening socket; `model_copies` those that hold a private copy of the model's
+    size; `startup_connections` are addresses beyond loopback that were reached for before /ping
+    said 200. Of the `listening_ports`, TCP, the port that the server was told is given as 8080,
+    whichever it was here; `early_ready` is a /ping of 200 before a prediction worked.
     """
 
     writes_outside: tuple[str, ...] | None = None
@@ -92,9 +105,14 @@ class Behaviour(Part):
 class CandidateProfile(Part):
     """One survivor in the serving image. `failure` says why it never answered, if it did not.
 
-    `scaled` are the samples repeated up to the service's payload limit: they show which payload
-    still fits a tier, and are no part of the user's mix. `tmpfs_mb` and `page_cache_mb` are not
-    in the tree's own memory, but the cap counts them too.
+    `payloads` are the user's samples, one request at a time. `concurrent` are the same by more
+    clients at once, which a sandbox never sees, and `scaled` are the samples repeated up to the
+    service's payload limit, which show what still fits a tier; neither is part of the user's mix
+    or of `peak_memory_mb`.
+
+    `tmpfs_mb`, the highest, is in the peaks: nothing takes it back. `page_cache_mb`, at the end, is
+    not: the kernel gives it back before the cap kills; None where no cgroup tells it.
+    `estimated_download_s` is an estimate, and in no other figure.
 
     `stopped` means that memory passed `memory_stop_mb` and the run was ended there, so
     `peak_memory_mb` is a lower bound.
@@ -110,6 +128,7 @@ class CandidateProfile(Part):
     processes: NonNegativeInt | None
     threads: NonNegativeInt | None
     payloads: tuple[PayloadProfile, ...]
+    concurrent: tuple[PayloadProfile, ...] = ()
     scaled: tuple[PayloadProfile, ...] = ()
     tmpfs_mb: NonNegativeFloat | None = None
     page_cache_mb: NonNegativeFloat | None = None
@@ -117,6 +136,7 @@ class CandidateProfile(Part):
     growth: MemoryGrowth | None = None
     tier_latencies: tuple[TierLatency, ...] = ()
     behaviour: Behaviour = Behaviour()
+    estimated_download_s: NonNegativeFloat | None = None
     failure: str | None
 
 
@@ -124,7 +144,8 @@ class Profile(Contract):
     """Written by profile_model; read by judge_readiness and the report.
 
     `uncompiled_modules` counts what the server imported from source files without bytecode: it
-    compiles them again at every cold start.
+    compiles them again at every cold start; None if it is not Python. `estimated_image_pull_s` is
+    an estimate, its size as unpacked at `assumed_transfer_mb_per_s`, and in no other figure.
     """
 
     memory_method: str
@@ -132,6 +153,8 @@ class Profile(Contract):
     image_size_mb: NonNegativeFloat | None
     image_size_method: str
     uncompiled_modules: NonNegativeInt | None = None
+    estimated_image_pull_s: NonNegativeFloat | None = None
+    assumed_transfer_mb_per_s: PositiveFloat | None = None
     python: str
     cpu: str
     cpu_count: PositiveInt

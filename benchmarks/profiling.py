@@ -1,0 +1,183 @@
+"""What the profiler's figures are worth: memory peaks, the choice of a tier, latencies, verdicts.
+
+    .venv/bin/python benchmarks/profiling.py [--only peaks|tiers|latency|corpus …] [--json FILE]
+
+Not called profile.py: the standard library has a module of that name, which cProfile imports. It
+needs Linux and the right to make cgroups: the truth is what the kernel does at a hard cap.
+memory_profiler, a peer, is installed from the package index into --envs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from optimize_report import Target, say
+from profiling_corpus import HEADROOM_RATIO, Case, run_corpus
+from profiling_peaks import METHODS, OURS, Peak, measure_peaks
+from profiling_tiers import AWS_REQUESTS, CORES, Choice, ModelRun, choices, run_models
+
+from seatrial.localcloud.images import serving_python
+
+PARTS = ("peaks", "tiers", "latency", "corpus")
+FEWEST_CASES = 40
+
+
+def report_peaks(peaks: Sequence[Peak]) -> list[Target]:
+    """A line a program: the truth and each method's error."""
+    methods = [name for name in METHODS if name in peaks[0].measured_mb]
+    say(f"\n{'peak, MB':32}{'truth':>8}" + "".join(f"{name:>21}" for name in methods))
+    for peak in peaks:
+        errors = (f"{peak.error_mb(name):+.1f}{' ' if peak.met(name) else '!'}" for name in methods)
+        say(f"{peak.program.name:32}{peak.truth_mb:8.0f}" + "".join(f"{e:>21}" for e in errors))
+    missed = {name: sum(not peak.met(name) for peak in peaks) for name in methods}
+    peers = ", ".join(f"{name} {missed[name]}" for name in methods if name not in OURS)
+    say(f"more than 2 % and 10 MB off, of {len(peaks)}: {peers}")
+    return [
+        Target(f"programs missed by the {name}", missed[name], 0, at_least=False) for name in OURS
+    ]
+
+
+def report_latency(runs: Sequence[ModelRun]) -> list[Target]:
+    """Predicted latencies and those under a quota, over those measured in the tier's cgroup."""
+    errors: dict[str, list[float]] = {}
+    kinds = list(runs[0].predictions(runs[0].truths[0]))
+    say(
+        f"\n{'model':26}{'MB':>6}{'mean':>9}{'p50':>9}{'p95':>9}"
+        + "".join(f"{k:>17}" for k in kinds)
+    )
+    for run in runs:
+        for truth in run.truths:
+            if not truth.held:
+                continue
+            measured = {"mean": truth.mean_ms, "p50": truth.p50_ms, "p95": truth.p95_ms}
+            cells = []
+            for kind, value in run.predictions(truth).items():
+                if value is None or not truth.fits_cores:
+                    cells.append("predicted" if value is not None else "–")
+                    continue
+                error = value / measured[kind.split(",")[0]] - 1
+                errors.setdefault(kind, []).append(abs(error))
+                cells.append(f"{value:.2f} ({error:+.0%})")
+            say(
+                f"{run.name:26}{truth.memory_size_mb:6}{truth.mean_ms:9.2f}{truth.p50_ms:9.2f}"
+                f"{truth.p95_ms:9.2f}" + "".join(f"{cell:>17}" for cell in cells)
+            )
+    return [
+        Target(
+            f"{kind}: tiers within 15 %, of {len(found)} that {CORES} cores hold",
+            sum(error <= 0.15 for error in found),
+            len(found),
+            at_least=True,
+            note=f"largest error {max(found):.0%}",
+        )
+        for kind, found in errors.items()
+    ]
+
+
+def report_choices(runs: Sequence[ModelRun]) -> list[Target]:
+    """The tier chosen from one profile, and the best of all six measured."""
+    found: list[Choice] = [choice for run in runs for choice in choices(run)]
+    say(f"\n{'model':26}{'p95 bound ms':>14}{'chosen MB':>11}{'best MB':>9}{'cost over best':>16}")
+    for item in found:
+        excess = "breaks the bound" if item.excess_ratio is None else f"{item.excess_ratio:+.1%}"
+        say(
+            f"{item.model:26}{item.latency_p95_ms:14.1f}{item.chosen_mb or 0:11}"
+            f"{item.best_mb or 0:9}{excess:>16}"
+        )
+    known = [item.excess_ratio for item in found if item.excess_ratio is not None]
+    most = max(run.requests for run in runs)
+    return [
+        Target(
+            f"choices of {len(found)} that keep their bound", len(known), len(found), at_least=True
+        ),
+        Target("cost over the best, the worst", max(known, default=None), 0.05, at_least=False),
+        Target(
+            "requests a model", most, AWS_REQUESTS / 10, at_least=False, note="a tenth of AWS's"
+        ),
+    ]
+
+
+def report_corpus(cases: Sequence[Case]) -> list[Target]:
+    """What the gate says with the default headroom and with none, and what the kernel did."""
+    say(f"\n{'model':44}{'MB':>6}{'peak':>8}  {'fits':6}{'gate':6}{'no headroom'}")
+    for case in cases:
+        gate, bare = case.passes(HEADROOM_RATIO), case.passes(0)
+        say(
+            f"{case.model:44}{case.memory_size_mb:6}{case.peak_mb:8.0f}  "
+            f"{_word(case.fits):6}{_word(gate):6}{_word(bare)}"
+        )
+    targets = [Target("cases", len(cases), FEWEST_CASES, at_least=True)]
+    for name, headroom in (("the default headroom", HEADROOM_RATIO), ("no headroom", 0.0)):
+        false_pass = sum(case.passes(headroom) and not case.fits for case in cases)
+        false_fail = sum(case.fits and not case.passes(headroom) for case in cases)
+        targets += [
+            Target(f"false passes with {name}", false_pass, 0, at_least=False),
+            Target(
+                f"share of false fails with {name}", false_fail / len(cases), 0.05, at_least=False
+            ),
+        ]
+    return targets
+
+
+def _word(yes: bool) -> str:
+    return "yes" if yes else "no"
+
+
+def install(envs: Path) -> Path | None:
+    """memory_profiler below `envs`; None if it cannot be installed."""
+    folder = envs / "memory_profiler"
+    if not folder.exists():
+        uv = Path(sys.executable).parent / "uv"
+        command = [str(uv), "pip", "install", "--quiet", "--target", str(folder), "memory_profiler"]
+        if subprocess.run(command, check=False).returncode:
+            say("memory_profiler cannot be installed here and is left out")
+            return None
+    return folder
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the parts, print them, and keep the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--envs", type=Path, default=Path.home() / ".cache" / "seatrial-benchmarks")
+    args = parser.parse_args(argv)
+    python = serving_python() or sys.executable
+    targets: list[Target] = []
+    figures: dict[str, object] = {}
+    with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as scratch:
+        folders = {part: Path(scratch, part) for part in PARTS}
+        for part in folders.values():
+            part.mkdir()
+        if "peaks" in args.only:
+            peaks = measure_peaks(folders["peaks"], install(args.envs.resolve()))
+            targets += report_peaks(peaks)
+            figures["peaks"] = [asdict(item) for item in peaks]
+        if {"tiers", "latency"} & set(args.only):
+            runs = run_models(folders["tiers"], python)
+            figures["models"] = [
+                {"name": run.name, "truths": [asdict(item) for item in run.truths]} for run in runs
+            ]
+            targets += report_latency(runs) if "latency" in args.only else []
+            targets += report_choices(runs) if "tiers" in args.only else []
+        if "corpus" in args.only:
+            cases = run_corpus(folders["corpus"], python)
+            targets += report_corpus(cases)
+            figures["corpus"] = [asdict(item) for item in cases]
+    say("")
+    for target in targets:
+        say(target.line)
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""Latency by tier and the choice of a tier, against all tiers measured under their CPU quota.
+
+A quota above this machine's cores cannot be given: those tiers are measured with all cores, and
+count for the choice of a tier but not for the error of a latency.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from types import SimpleNamespace
+from typing import Any
+
+from profiling_models import product_model
+from profiling_runs import Subject, caged, local_cgroups, percentile, profile
+
+from seatrial.config import load_config
+from seatrial.contracts import PayloadProfile, Profile
+from seatrial.limits import load_limits
+from seatrial.pipelines.readiness import profile_arguments
+from seatrial.readiness.tiers import choose_tier, predicted_ms
+
+REQUESTS, SECONDS = 200, 3.0
+# Other work on the machine weighs as much as a whole group: here groups weigh more, and every
+# server is in one, so that what is compared is slowed alike and little.
+SHARES = 20_000
+PREFER = f"""
+make, begin = p.CpuGroups.make, p.Server.__init__
+groups = p.find_cpu_groups()
+def prefer(self):
+    group = make(self)
+    if group.version == 1:
+        (group.folder / "cpu.shares").write_text("{SHARES}")
+    return group
+def in_group(self, command, model, limits, cgroup=None, cpu_group=None):
+    if cpu_group is None and groups is not None:
+        cpu_group = groups.make()
+        cpu_group.limit(len(p.os.sched_getaffinity(0)))
+    begin(self, command, model, limits, cgroup, cpu_group)
+p.CpuGroups.make, p.Server.__init__ = prefer, in_group
+"""
+LIMITS = load_limits()
+CORES = len(os.sched_getaffinity(0))
+AWS_REQUESTS = (
+    6000  # of the serverless benchmarking toolkit by default, without its concurrency runs
+)
+
+
+@dataclass(frozen=True)
+class TierTruth:
+    """A tier as measured in a cgroup with its memory and CPU."""
+
+    memory_size_mb: int
+    held: bool
+    fits_cores: bool
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float
+
+    @property
+    def cost(self) -> float:
+        """US dollars a million requests, without data."""
+        gb = self.memory_size_mb / 1024
+        return LIMITS.usd_per_gb_second.value * gb * self.mean_ms * 1000
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """A model's profile, the requests that took, and the truth of every tier."""
+
+    name: str
+    profile: Profile
+    requests: int
+    truths: tuple[TierTruth, ...]
+
+    @property
+    def payload(self) -> PayloadProfile:
+        """Its only sample."""
+        return self.profile.candidates[0].payloads[0]
+
+    def predictions(self, truth: TierTruth) -> dict[str, float | None]:
+        """Latency at the tier in ms: predicted from whole cores, and as the profile measured it."""
+        item = self.payload
+        mean_ms = 1000 / item.requests_per_s if item.requests_per_s else None
+        rule = LIMITS.mb_per_vcpu.value
+        seen = next(
+            (
+                tier
+                for tier in self.profile.candidates[0].tier_latencies
+                if tier.memory_size_mb == truth.memory_size_mb
+            ),
+            None,
+        )
+        return {
+            "mean, predicted": predicted_ms(
+                mean_ms, item.cpu_s_per_request, truth.memory_size_mb, rule
+            ),
+            "p50, predicted": predicted_ms(
+                item.latency_p50_ms, item.cpu_s_per_request, truth.memory_size_mb, rule
+            ),
+            "p95, predicted": predicted_ms(
+                item.latency_p95_ms, item.cpu_s_per_request, truth.memory_size_mb, rule
+            ),
+            "mean, quota": seen.latency_mean_ms if seen else None,
+            "p50, quota": seen.latency_p50_ms if seen else None,
+            "p95, quota": seen.latency_p95_ms if seen else None,
+        }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The tier that was chosen under an objective, and what it costs over the best of all."""
+
+    model: str
+    latency_p95_ms: float
+    chosen_mb: int | None
+    best_mb: int | None
+    excess_ratio: float | None
+
+
+def subjects(python: str) -> list[Subject]:
+    """Models from one to a hundred and more ms, with one and with several threads' work."""
+    return [
+        product_model(python, "1 row, small", width=64, layers=1, rows=1),
+        product_model(python, "200 rows, small", width=64, layers=2, rows=200),
+        product_model(python, "1 row, 64 MB", width=2048, layers=4, rows=1),
+        product_model(python, "100 rows, 16 MB", width=1024, layers=4, rows=100),
+        product_model(python, "400 rows, 32 MB", width=1024, layers=8, rows=400),
+        product_model(python, "1000 rows, 64 MB", width=2048, layers=4, rows=1000),
+        product_model(
+            python, "10 rows, 1100 MB held", width=1024, layers=1, rows=10, block_mb=1000
+        ),
+    ]
+
+
+def run_models(folder: Path, python: str, only: Sequence[str] = ()) -> list[ModelRun]:
+    """Profile each as the pipeline does, and measure each in every tier."""
+    runs = []
+    with local_cgroups(folder) as cgroups:
+        if cgroups.cpu is not None and cgroups.cpu.version == 1:
+            (cgroups.cpu.folder / "cpu.shares").write_text(str(SHARES))
+        for number, subject in enumerate(subjects(python)):
+            if only and subject.name not in only:
+                continue
+            place = folder / str(number)
+            place.mkdir()
+            found = profile(subject, place / "candidates", patch=PREFER, **_arguments())
+            [candidate] = found.candidates
+            sent = sum(item.requests for item in candidate.payloads)
+            sent += sum(item.requests for item in candidate.tier_latencies)
+            starts = candidate.cold_start.repeats if candidate.cold_start else 0
+            truths = tuple(
+                _truth(subject, place / str(size), cgroups, size)
+                for size in LIMITS.memory_tiers_mb.value
+            )
+            runs.append(ModelRun(subject.name, found, sent + starts, truths))
+    return runs
+
+
+def _arguments() -> dict[str, str]:
+    told = profile_arguments(
+        load_config(None, profile={"scaled_requests": 0, "growth_requests": 0})
+    )
+    pairs = dict(zip(told[::2], told[1::2], strict=True))
+    del pairs["--serve-command"]
+    return {name[2:].replace("-", "_"): value for name, value in pairs.items()}
+
+
+def _truth(subject: Subject, folder: Path, cgroups: Any, size: int) -> TierTruth:
+    vcpus = size / LIMITS.mb_per_vcpu.value
+    folder.mkdir()
+    capped = min(vcpus, CORES)
+    with caged(subject, folder, cgroups, memory_mb=size, vcpus=capped) as running:
+        held = running.ready() and running.invoke(subject.bodies[0])
+        if not held:
+            return TierTruth(size, False, vcpus <= CORES, 0.0, 0.0, 0.0)
+        found = running.latencies_ms(subject.bodies[0], REQUESTS, SECONDS)
+        held = not running.killed
+    p50_ms, p95_ms = percentile(found, 0.5), percentile(found, 0.95)
+    return TierTruth(size, held, vcpus <= CORES, mean(found), p50_ms, p95_ms)
+
+
+def choices(run: ModelRun) -> list[Choice]:
+    """The choice by cost: without a bound, and with one that the smaller tiers do not keep."""
+    slow, fast = run.truths[0], run.truths[2]
+    bounds = [60_000.0]
+    if slow.held and slow.p95_ms > 1.5 * fast.p95_ms:
+        bounds.append((slow.p95_ms * fast.p95_ms) ** 0.5)
+    return [_choice(run, bound) for bound in bounds]
+
+
+def _choice(run: ModelRun, bound_ms: float) -> Choice:
+    config = load_config(None, objectives={"optimize_for": "cost", "latency_p95_ms": bound_ms})
+    [measured] = run.profile.candidates
+    ratio = 1 - config.objectives.memory_headroom_ratio
+    facts: Any = SimpleNamespace(
+        measured=measured,
+        profile=run.profile,
+        config=config,
+        limits=LIMITS,
+        usable_ratio=ratio,
+        peak_memory_mb=measured.peak_memory_mb,
+        account=SimpleNamespace(memory_size_mb=SimpleNamespace(value=6144)),
+    )
+    chosen = choose_tier(facts)
+    peak_mb = measured.peak_memory_mb or 0.0
+    good = [
+        truth
+        for truth in run.truths
+        if truth.held and truth.p95_ms <= bound_ms and peak_mb <= ratio * truth.memory_size_mb
+    ]
+    best = min(good, key=lambda truth: truth.cost, default=None)
+    taken = next((t for t in good if chosen and t.memory_size_mb == chosen.memory_size_mb), None)
+    return Choice(
+        model=run.name,
+        latency_p95_ms=bound_ms,
+        chosen_mb=chosen.memory_size_mb if chosen else None,
+        best_mb=best.memory_size_mb if best else None,
+        excess_ratio=taken.cost / best.cost - 1 if taken and best else None,
+    )
