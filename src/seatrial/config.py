@@ -19,11 +19,12 @@ from pydantic import (
     field_validator,
 )
 
-from seatrial.contracts import Contract, Part, first_problem
+from seatrial.contracts import Contract, GuardCode, Part, first_problem
 from seatrial.errors import ConfigError
 from seatrial.optimization.neo_settings import NeoConfig
 
 Recipe = Literal["fp32", "fp32-mapped", "int8-dynamic", "int8-static", "int8-mixed", "fp16"]
+Metric = Literal["auc", "accuracy", "f1", "brier", "rmse", "mae"]
 OptimizeFor = Literal["cost", "latency", "cold_start"]
 MemoryTier = Literal[1024, 2048, 3072, 4096, 5120, 6144]
 Name = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
@@ -149,6 +150,29 @@ class MonitoringConfig(Part):
     arm_deadline_s: PositiveFloat
 
 
+class ComparisonConfig(Part):
+    """What makes a challenger better, and what it must not be worse at.
+
+    Ratios are the challenger's figure over the champion's. `tie_margin` and `max_slice_drop` are in
+    the metric's own unit; of RMSE and MAE they are a share of the champion's.
+    """
+
+    metric: Metric | None
+    tie_margin: NonNegativeFloat
+    champion_alias: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
+    max_latency_ratio: PositiveFloat
+    latency_floor_ms: NonNegativeFloat
+    max_size_ratio: PositiveFloat
+    size_floor_mb: NonNegativeFloat
+    max_cost_ratio: PositiveFloat
+    max_calibration_rise: NonNegativeFloat
+    slices: tuple[str, ...]
+    min_slice_rows: PositiveInt
+    max_slice_drop: NonNegativeFloat
+    unknown_blocks: tuple[GuardCode, ...]
+    approve: bool
+
+
 class TrackingConfig(Part):
     """Where MLflow runs go."""
 
@@ -176,6 +200,7 @@ class Config(Contract):
     prices: dict[str, NonNegativeFloat]
     unknown_blocks: tuple[str, ...]
     monitoring: MonitoringConfig
+    comparison: ComparisonConfig
     tracking: TrackingConfig
 
     @property
