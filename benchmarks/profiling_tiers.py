@@ -19,9 +19,11 @@ from profiling_runs import Subject, caged, local_cgroups, percentile, profile
 
 from seatrial.config import load_config
 from seatrial.contracts import PayloadProfile, Profile
+from seatrial.cost.prices import load_prices
 from seatrial.limits import load_limits
 from seatrial.pipelines.readiness import profile_arguments
-from seatrial.readiness.tiers import choose_tier, predicted_ms
+from seatrial.readiness.latency import predicted_ms
+from seatrial.readiness.tiers import choose_tier
 
 REQUESTS, SECONDS = 200, 3.0
 # Other work on the machine weighs as much as a whole group: here groups weigh more, and every
@@ -42,7 +44,7 @@ def in_group(self, command, model, limits, cgroup=None, cpu_group=None):
     begin(self, command, model, limits, cgroup, cpu_group)
 p.CpuGroups.make, p.Server.__init__ = prefer, in_group
 """
-LIMITS = load_limits()
+LIMITS, PRICES = load_limits(), load_prices("us-east-1")
 CORES = len(os.sched_getaffinity(0))
 AWS_REQUESTS = (
     6000  # of the serverless benchmarking toolkit by default, without its concurrency runs
@@ -64,7 +66,7 @@ class TierTruth:
     def cost(self) -> float:
         """US dollars a million requests, without data."""
         gb = self.memory_size_mb / 1024
-        return LIMITS.usd_per_gb_second.value * gb * self.mean_ms * 1000
+        return PRICES.usd("serverless_usd_per_gb_second") * gb * self.mean_ms * 1000
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,8 @@ def _choice(run: ModelRun, bound_ms: float) -> Choice:
         limits=LIMITS,
         usable_ratio=ratio,
         peak_memory_mb=measured.peak_memory_mb,
-        account=SimpleNamespace(memory_size_mb=SimpleNamespace(value=6144)),
+        prices=PRICES,
+        account=SimpleNamespace(memory_size_mb=SimpleNamespace(value=6144, source="account quota")),
     )
     chosen = choose_tier(facts)
     peak_mb = measured.peak_memory_mb or 0.0

@@ -139,14 +139,14 @@ def build_command(
     ]
 
 
-def lend_pip() -> None:
-    """Put this Python's pip where the Dockerfile finds it."""
+def lend_pip(folder: Path = LENT) -> None:
+    """Put this Python's pip where the Dockerfile finds it, in place of what is there."""
     found = importlib.util.find_spec("pip")
     if found is None or found.origin is None:
         sys.exit(f"{sys.executable} has no pip to lend to the build. Run make setup.")
-    shutil.rmtree(LENT, ignore_errors=True)
+    shutil.rmtree(folder / "pip", ignore_errors=True)
     unwanted = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(found.origin).parent, LENT / "pip", ignore=unwanted)
+    shutil.copytree(Path(found.origin).parent, folder / "pip", ignore=unwanted)
 
 
 def choose(name: str | None) -> Builder:

@@ -77,6 +77,10 @@ def _firehose(_: str, parameters: Parameters, place: Place) -> Iterator[str]:
 
 
 def _events(operation: str, parameters: Parameters, place: Place) -> Iterator[str]:
+    if operation == "PutEvents":
+        for bus in {item.get("EventBusName", "default") for item in parameters["Entries"]}:
+            yield bus if bus.startswith("arn:") else place.arn(f"event-bus/{bus}", service="events")
+        return
     name = parameters.get("Name") if operation.endswith("Rule") else parameters.get("Rule")
     yield place.arn(f"rule/{name}", service="events") if name else "*"
 

@@ -5,7 +5,7 @@ CollectWindow → (CheckQuality, DetectDrift, ScoreLabels side by side) → Reac
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seatrial.config import Config
 from seatrial.pipelines.processing import (
@@ -17,7 +17,17 @@ from seatrial.pipelines.processing import (
     pipeline_session,
 )
 
+if TYPE_CHECKING:
+    from seatrial.pipelines.project_template import TemplatePipeline
+
 NO_LABELS = "none"
+
+
+def get_pipeline(**kwargs: Any) -> TemplatePipeline:
+    """For `run-pipeline` and `get-pipeline-definition`, as AWS's project templates call it."""
+    from seatrial.pipelines.project_template import template_pipeline
+
+    return template_pipeline("monitoring", kwargs)
 
 
 def monitoring_definition(config: Config, *, config_uri: str) -> str:

@@ -7,6 +7,7 @@ OptimizeModel → (ProfileModel beside BuildBaseline) → JudgeReadiness → rea
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING, Any
 
 from seatrial.config import Config
 from seatrial.limits import load_limits
@@ -20,8 +21,18 @@ from seatrial.pipelines.processing import (
     pipeline_session,
 )
 
+if TYPE_CHECKING:
+    from seatrial.pipelines.project_template import TemplatePipeline
+
 # The step that ends an execution whose model is not ready.
 NOT_READY = "NotReady"
+
+
+def get_pipeline(**kwargs: Any) -> TemplatePipeline:
+    """For `run-pipeline` and `get-pipeline-definition`, as AWS's project templates call it."""
+    from seatrial.pipelines.project_template import template_pipeline
+
+    return template_pipeline("readiness", kwargs)
 
 
 def readiness_definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:

@@ -7,6 +7,7 @@ holds its SHA-256, and it holds that of each file, so nothing can change underne
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.archives import pack
 from seatrial.aws import S3, explained, sha256_of
-from seatrial.contracts import DataFile, ModelInputs, Task
+from seatrial.contracts import DataFile, ModelInputs, Task, read_contract
 from seatrial.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,6 +110,44 @@ def ensure_group(group: str, sagemaker: SageMakerClient) -> None:
         }
         if group not in names:
             sagemaker.create_model_package_group(ModelPackageGroupName=group)
+
+
+def packages(group: str, sagemaker: SageMakerClient) -> Iterator[dict[str, Any]]:
+    """DescribeModelPackage's answers for the group's versions, the newest first."""
+    with explained(f"the model packages of {group}", do="Check the role's permissions"):
+        pages = sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
+        )
+        arns = [
+            item["ModelPackageArn"] for page in pages for item in page["ModelPackageSummaryList"]
+        ]
+    for arn in arns:
+        yield describe_package(arn, sagemaker)
+
+
+def fetch_inputs(package: dict[str, Any], folder: Path, s3: S3) -> ModelInputs:
+    """Fetch what the package brings along into `folder`, each file checked against its SHA-256.
+
+    There will be inputs.json, validation.parquet, reference.parquet and payloads.jsonl.
+    """
+    metadata = package.get("CustomerMetadataProperties", {})
+    inputs_uri = metadata.get(INPUTS_KEY)
+    if inputs_uri is None:
+        raise InputError(
+            f"the model package {package['ModelPackageArn']} does not say what it was validated on",
+            got=sorted(metadata),
+            allowed=f"a metadata property {INPUTS_KEY}",
+            do="Register the model with seatrial's register",
+        )
+    s3.download(inputs_uri, folder / "inputs.json", sha256=inputs_uri.split("/")[-2])
+    inputs = read_contract(ModelInputs, folder / "inputs.json")
+    for name, file in (
+        ("reference.parquet", inputs.reference),
+        ("validation.parquet", inputs.validation),
+        ("payloads.jsonl", inputs.payloads),
+    ):
+        s3.download(file.uri, folder / name, sha256=file.sha256)
+    return inputs
 
 
 def describe_package(arn: str, sagemaker: SageMakerClient) -> dict[str, Any]:

@@ -7,6 +7,7 @@ running is never changed underneath.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -66,18 +67,20 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
 
     `clients` are boto3's for s3, sagemaker and events.
     """
-    s3, sagemaker = S3(clients["s3"]), clients["sagemaker"]
-    with TemporaryDirectory() as scratch:
-        resolved = Path(scratch) / "config.yaml"
-        resolved.write_text(config.to_yaml(), encoding="utf-8")
-        s3.upload(resolved, config_uri(config))
-    with _profiler() as path:
-        s3.upload(path, profiler_uri(config))
+    sagemaker = clients["sagemaker"]
+    upload_referenced(config, clients["s3"])
     definitions = make_definitions(
         config, config_uri=config_uri(config), profiler_uri=profiler_uri(config)
     )
     arns = {
-        name: _upsert_pipeline(name, definition, config, sagemaker)
+        name: upsert_pipeline(
+            {
+                "PipelineName": name,
+                "PipelineDefinition": definition,
+                "RoleArn": config.roles.pipeline,
+            },
+            sagemaker,
+        )
         for name, definition in (
             (config.readiness_pipeline, definitions.readiness),
             (config.monitoring_pipeline, definitions.monitoring),
@@ -106,6 +109,17 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
     return Upserted(arns, rule, definitions)
 
 
+def upload_referenced(config: Config, s3: Any) -> None:
+    """Upload what the definitions refer to: the configuration and the profiler's code."""
+    store = S3(s3)
+    with TemporaryDirectory() as scratch:
+        resolved = Path(scratch) / "config.yaml"
+        resolved.write_text(config.to_yaml(), encoding="utf-8")
+        store.upload(resolved, config_uri(config))
+    with _profiler() as path:
+        store.upload(path, profiler_uri(config))
+
+
 def approval_pattern(group: str) -> dict[str, Any]:
     """Events of approvals in that group; edits of an approved package's metadata are left out."""
     return {
@@ -119,19 +133,25 @@ def approval_pattern(group: str) -> dict[str, Any]:
     }
 
 
-def _upsert_pipeline(name: str, definition: str, config: Config, sagemaker: Any) -> str:
+def upsert_pipeline(
+    parameters: dict[str, Any], sagemaker: Any, *, tags: Sequence[dict[str, str]] = ()
+) -> str:
+    """Create the pipeline, or update it if there is one of that name, and return its ARN.
+
+    `parameters` are CreatePipeline's and UpdatePipeline's alike.
+    """
     from botocore.exceptions import ClientError
 
-    parameters = {
-        "PipelineName": name,
-        "PipelineDefinition": definition,
-        "RoleArn": config.roles.pipeline,
-    }
+    name = parameters["PipelineName"]
+    tagged = {"Tags": list(tags)} if tags else {}
     with explained(f"the pipeline {name}", do="Check the definition and the role's permissions"):
         try:
             sagemaker.describe_pipeline(PipelineName=name)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFound":
                 raise
-            return str(sagemaker.create_pipeline(**parameters)["PipelineArn"])
-        return str(sagemaker.update_pipeline(**parameters)["PipelineArn"])
+            return str(sagemaker.create_pipeline(**parameters, **tagged)["PipelineArn"])
+        arn = str(sagemaker.update_pipeline(**parameters)["PipelineArn"])
+        if tags:
+            sagemaker.add_tags(ResourceArn=arn, **tagged)
+        return arn

@@ -18,8 +18,7 @@ from tempfile import TemporaryDirectory
 from seatrial.archives import unpack
 from seatrial.aws import S3, client
 from seatrial.config import Config, read_resolved_config
-from seatrial.contracts import ModelInputs, Optimization, read_contract
-from seatrial.errors import InputError
+from seatrial.contracts import ModelInputs, Optimization
 from seatrial.limits import load_limits
 from seatrial.optimization.compiling import neo_compiler
 from seatrial.optimization.data import ValidationData, read_frame
@@ -27,7 +26,7 @@ from seatrial.optimization.optimizer import Job, optimize
 from seatrial.optimization.serving_python import find_serving_python
 from seatrial.optimization.tracking import log_optimization
 from seatrial.optimization.trust import trust_in
-from seatrial.pipelines.registration import INPUTS_KEY, describe_package
+from seatrial.pipelines.registration import describe_package, fetch_inputs
 from seatrial.steps.entry import run
 
 
@@ -72,24 +71,8 @@ def _tell(line: str) -> None:
 def fetch_package(arn: str, *, region: str, model: Path, data: Path) -> Package:
     """Fetch the package's archive and all it brings along, each checked against its SHA-256."""
     package = describe_package(arn, client("sagemaker", region=region))
-    inputs_uri = package.get("CustomerMetadataProperties", {}).get(INPUTS_KEY)
-    if inputs_uri is None:
-        raise InputError(
-            f"the model package {arn} does not say what it was validated on",
-            got=sorted(package.get("CustomerMetadataProperties", {})),
-            allowed=f"a metadata property {INPUTS_KEY}",
-            do="Register the model with seatrial's register",
-        )
     s3 = S3(client("s3", region=region))
-    sha256 = inputs_uri.split("/")[-2]
-    s3.download(inputs_uri, data / "inputs.json", sha256=sha256)
-    inputs = read_contract(ModelInputs, data / "inputs.json")
-    for name, file in (
-        ("reference.parquet", inputs.reference),
-        ("validation.parquet", inputs.validation),
-        ("payloads.jsonl", inputs.payloads),
-    ):
-        s3.download(file.uri, data / name, sha256=file.sha256)
+    inputs = fetch_inputs(package, data, s3)
     with TemporaryDirectory() as scratch:
         url = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
         archive = s3.download(url, Path(scratch) / "model.tar.gz")

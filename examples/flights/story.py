@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.aws import S3, client
+from seatrial.comparison.ranking import ComparedRun
+from seatrial.comparison.tracking import Tracking
 from seatrial.config import Config
 from seatrial.contracts import Check, Monitoring, Readiness, read_contract
 from seatrial.endpoint import EndpointState, get_endpoint
@@ -30,7 +32,6 @@ from seatrial.examples.flights.data import (
 from seatrial.examples.flights.executions import KeptExecutions, OnStatus
 from seatrial.examples.flights.traffic import Asked, replay, write_labels
 from seatrial.foundation import lay_foundation
-from seatrial.pipelines.comparison import ComparedRun, compare_runs, download_model
 from seatrial.pipelines.execution import ExecutionStatus, start
 from seatrial.pipelines.registration import InputFiles, approve, register
 from seatrial.pipelines.upsert import Upserted, upsert
@@ -101,7 +102,7 @@ class Story:
         for name in ("boosted-trees", "logistic-regression"):
             fitted = train.fit(name, self.training, self.validation)
             train.log_run(fitted, self.training, experiment=EXPERIMENT)
-        return compare_runs(EXPERIMENT, metric=METRIC, tracking_uri=self.mlflow_uri)
+        return list(Tracking(self.mlflow_uri).rank(EXPERIMENT, METRIC).runs)
 
     def register_best(self, runs: list[ComparedRun]) -> str:
         """Register the best run as a model package that waits for approval; return its ARN."""
@@ -156,7 +157,7 @@ class Story:
         )
         beaten = ", ".join(f"{item.name} {item.metric:.4f}" for item in others)
         return register(
-            download_model(run, folder, tracking_uri=self.mlflow_uri),
+            Tracking(self.mlflow_uri).download_run(run, folder),
             InputFiles(
                 task="binary_classification",
                 validation=files / "validation.parquet",

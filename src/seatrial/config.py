@@ -20,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from seatrial.contracts import Contract, Part, first_problem
+from seatrial.contracts import Contract, GuardCode, Part, first_problem
 from seatrial.contracts.verdicts import Act, Ailment
 from seatrial.errors import ConfigError
 from seatrial.optimization.neo_settings import NeoConfig
 
 Recipe = Literal["fp32", "fp32-mapped", "int8-dynamic", "int8-static", "int8-mixed", "fp16"]
+Metric = Literal["auc", "accuracy", "f1", "brier", "rmse", "mae"]
 OptimizeFor = Literal["cost", "latency", "cold_start"]
 TrafficShape = Literal["steady", "diurnal", "bursty"]
 MemoryTier = Literal[1024, 2048, 3072, 4096, 5120, 6144]
@@ -235,6 +236,29 @@ class ReviewConfig(Part):
     max_image_age_days: PositiveInt
 
 
+class ComparisonConfig(Part):
+    """What makes a challenger better, and what it must not be worse at.
+
+    Ratios are the challenger's figure over the champion's. `tie_margin` and `max_slice_drop` are in
+    the metric's own unit; of RMSE and MAE they are a share of the champion's.
+    """
+
+    metric: Metric | None
+    tie_margin: NonNegativeFloat
+    champion_alias: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
+    max_latency_ratio: PositiveFloat
+    latency_floor_ms: NonNegativeFloat
+    max_size_ratio: PositiveFloat
+    size_floor_mb: NonNegativeFloat
+    max_cost_ratio: PositiveFloat
+    max_calibration_rise: NonNegativeFloat
+    slices: tuple[str, ...]
+    min_slice_rows: PositiveInt
+    max_slice_drop: NonNegativeFloat
+    unknown_blocks: tuple[GuardCode, ...]
+    approve: bool
+
+
 class TrackingConfig(Part):
     """Where MLflow runs go."""
 
@@ -266,6 +290,7 @@ class Config(Contract):
     monitoring: MonitoringConfig
     reactions: ReactionsConfig
     review: ReviewConfig
+    comparison: ComparisonConfig
     tracking: TrackingConfig
 
     @property

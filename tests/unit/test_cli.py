@@ -32,6 +32,8 @@ def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.Co
         ["deploy"],
         ["monitor"],
         ["invoke"],
+        ["compare"],
+        ["config"],
         ["cost"],
         ["cost", "refresh"],
         ["doctor"],

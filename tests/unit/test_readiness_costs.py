@@ -9,12 +9,13 @@ import pytest
 from readiness_facts import account, check, facts, measured, payload
 
 from seatrial.config import load_config
-from seatrial.contracts import ColdStart
+from seatrial.contracts import ColdStart, TierLatency
 from seatrial.cost.prices import load_prices, unknown_prices, with_given
 from seatrial.readiness.choice import choose
 from seatrial.readiness.configurations import configurations
 from seatrial.readiness.facts import Facts, Quota
 from seatrial.readiness.inputs import prices_of
+from seatrial.readiness.latency import latency_at
 from seatrial.readiness.setting import setting_of
 from seatrial.readiness.traffic_cost import traffic_cost
 from seatrial.readiness.verdict import judge
@@ -297,3 +298,38 @@ def test_expected_traffic_is_simulated_in_its_shape() -> None:
 def test_without_a_latency_there_is_no_curve() -> None:
     made = facts(measured=measured(payloads=()))
     assert traffic_cost(made, setting_of(made)) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "mean_ms"),
+    [
+        pytest.param({}, 100.0, id="the-median-where-nothing-else-was-kept"),
+        pytest.param({"requests_per_s": 4.0}, 250.0, id="requests-a-second"),
+    ],
+)
+def test_what_is_billed_is_the_mean(seen: dict[str, float], mean_ms: float) -> None:
+    payload = (
+        facts()
+        .measured.payloads[0]
+        .model_copy(update={"latency_p50_ms": 100.0, "cpu_s_per_request": 0.0, **seen})
+    )
+    candidate = facts().measured.model_copy(update={"payloads": (payload,)})
+    found = latency_at(candidate, payload, 2048, 1769)
+    assert found is not None
+    assert (found.mean_ms, found.p50_ms) == (mean_ms, 100.0)
+
+
+def test_under_a_quota_the_measured_mean_counts() -> None:
+    payload = facts().measured.payloads[0]
+    seen = TierLatency(
+        memory_size_mb=1024,
+        payload=payload.payload,
+        latency_p50_ms=2.3,
+        latency_p95_ms=20,
+        latency_mean_ms=5.8,
+        requests=50,
+    )
+    candidate = facts().measured.model_copy(update={"tier_latencies": (seen,)})
+    found = latency_at(candidate, payload, 1024, 1769)
+    assert found is not None
+    assert (found.mean_ms, found.p50_ms, found.measured) == (5.8, 2.3, True)

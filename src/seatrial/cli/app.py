@@ -12,6 +12,8 @@ import typer
 
 from seatrial.cli import (
     cloud,
+    compare,
+    config,
     cost,
     demo,
     doctor,
@@ -37,7 +39,7 @@ app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
 app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
 app.add_typer(infra.app, name="infra", help="The foundation: bucket, roles, repositories, topic.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
-VERBS = (demo, doctor, optimize, steps, judge, endpoint, review)
+VERBS = (demo, doctor, config, optimize, steps, judge, endpoint, compare, review)
 for module in VERBS:
     app.registered_commands += module.app.registered_commands
 

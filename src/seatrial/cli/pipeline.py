@@ -128,5 +128,5 @@ def say_execution(now: ExecutionStatus, *, as_json: bool) -> None:
         say_table(f"{now.status}: {now.arn}", ("step", "status", "s", "reason"), rows)
         if now.failure_reason:
             typer.echo(now.failure_reason)
-    if now.status == "Failed":
+    if now.status in ("Failed", "Stopped"):
         raise typer.Exit(AGAINST if now.not_ready else FAILED)

@@ -8,6 +8,14 @@ from seatrial.contracts.baseline import (
     NumericSummary,
     Summary,
 )
+from seatrial.contracts.comparison import (
+    ComparedModel,
+    Comparison,
+    Decision,
+    Guard,
+    GuardCode,
+    GuardStatus,
+)
 from seatrial.contracts.cost import (
     CostPolicy,
     CostReport,
@@ -93,6 +101,8 @@ __all__ = [
     "ColdStart",
     "ColumnDrift",
     "ColumnType",
+    "ComparedModel",
+    "Comparison",
     "Configuration",
     "Contract",
     "Cost",
@@ -101,6 +111,7 @@ __all__ = [
     "Crossover",
     "CurvePoint",
     "DataFile",
+    "Decision",
     "Deployment",
     "DriftBound",
     "DriftReport",
@@ -108,6 +119,9 @@ __all__ = [
     "Estimate",
     "FailedExpectation",
     "GoldenPrediction",
+    "Guard",
+    "GuardCode",
+    "GuardStatus",
     "InputColumn",
     "LabelScores",
     "LatencyMethod",

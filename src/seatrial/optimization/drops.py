@@ -58,20 +58,11 @@ class Judge:
     def _in_every_resample(self, predicted: Predictions) -> dict[str, Array]:
         metrics = self._metrics(predicted)
         parts: dict[str, list[Array]] = {name: [] for name in metrics}
-        for weights in self._weights():
+        for weights in resample_weights(len(self._truth), self._resamples, self._seed):
             for name, metric in metrics.items():
                 parts[name].append(metric(weights))
         # A resample without one of the classes has no AUC; it has none for either model.
         return {name: np.nan_to_num(np.concatenate(part)) for name, part in parts.items()}
-
-    def _weights(self) -> Iterator[Array]:
-        """How often each row is drawn, some resamples at a time; the same for every candidate."""
-        random = np.random.default_rng(self._seed)
-        rows = len(self._truth)
-        for start in range(0, self._resamples, CHUNK):
-            count = min(CHUNK, self._resamples - start)
-            drawn = random.integers(0, rows, size=(count, rows))
-            yield np.stack([np.bincount(row, minlength=rows) for row in drawn]).astype(float)
 
     def _metrics(self, predicted: Predictions) -> Mapping[str, Metric]:
         if self._task == "regression":
@@ -89,6 +80,15 @@ class Judge:
             if 0 < positive.sum() < len(positive):
                 metrics["auc"] = lambda weights: weighted_auc(positive, score, weights)
         return metrics
+
+
+def resample_weights(rows: int, resamples: int, seed: int) -> Iterator[Array]:
+    """How often each row is drawn, some resamples at a time; the same for the same seed."""
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, CHUNK):
+        count = min(CHUNK, resamples - start)
+        drawn = random.integers(0, rows, size=(count, rows))
+        yield np.stack([np.bincount(row, minlength=rows) for row in drawn]).astype(float)
 
 
 def encode(truth: Array, labels: Array | None) -> tuple[Array, Array | None, int]:

@@ -13,8 +13,13 @@ from seatrial.contracts import CandidateProfile, PayloadProfile, TierLatency
 
 @dataclass(frozen=True)
 class Latency:
-    """One payload's latency at a tier; `measured` under its CPU share, or predicted."""
+    """One payload's latency at a tier; `measured` under its CPU share, or predicted.
 
+    The mean is what is billed: a share of a CPU stalls some requests for long, and the median does
+    not show it.
+    """
+
+    mean_ms: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -47,7 +52,12 @@ def latency_at(
 
     Under the CPU quota no p99 is measured: it is the predicted one, and at least the p95.
     """
-    times = (payload.latency_p50_ms, payload.latency_p95_ms, payload.latency_p99_ms)
+    times = (
+        _mean_ms(payload),
+        payload.latency_p50_ms,
+        payload.latency_p95_ms,
+        payload.latency_p99_ms,
+    )
     found = [
         predicted_ms(ms, payload.cpu_s_per_request, memory_size_mb, mb_per_vcpu) for ms in times
     ]
@@ -56,9 +66,17 @@ def latency_at(
         return None
     seen = tier_latency(measured, payload, memory_size_mb)
     if seen is None:
-        return Latency(known[0], known[1], known[2], measured=False)
-    slowest_ms = max(known[2], seen.latency_p95_ms)
-    return Latency(seen.latency_p50_ms, seen.latency_p95_ms, slowest_ms, measured=True)
+        return Latency(known[0], known[1], known[2], known[3], measured=False)
+    mean_ms = seen.latency_p50_ms if seen.latency_mean_ms is None else seen.latency_mean_ms
+    slowest_ms = max(known[3], seen.latency_p95_ms)
+    return Latency(mean_ms, seen.latency_p50_ms, seen.latency_p95_ms, slowest_ms, measured=True)
+
+
+def _mean_ms(payload: PayloadProfile) -> float | None:
+    """One after the other, requests a second say the mean; the median where that was not kept."""
+    if not payload.requests_per_s:
+        return payload.latency_p50_ms
+    return 1000 * payload.concurrency / payload.requests_per_s
 
 
 def tier_latency(

@@ -78,7 +78,7 @@ def _usd_per_million(facts: Facts, memory_size_mb: int, latencies: list[Latency]
     for item, latency in zip(facts.measured.payloads, latencies, strict=True):
         if item.response_mb is None:
             return None
-        total += usd_per_s * latency.p50_ms / 1000
+        total += usd_per_s * latency.mean_ms / 1000
         total += facts.prices.data_usd(item.request_mb * MB, item.response_mb * MB)
     return 1e6 * total / len(latencies)
 

@@ -98,12 +98,12 @@ def _workers(facts: Facts, instance: InstancePrice) -> int:
 
 
 def _service_s(facts: Facts) -> float:
-    """The mean p50 on a whole vCPU, payloads in equal shares."""
+    """The mean on a whole vCPU, payloads in equal shares."""
     share = facts.limits.mb_per_vcpu.value
     found = [
         latency_at(facts.measured, item, int(share), share) for item in facts.measured.payloads
     ]
-    mean_ms = sum(item.p50_ms for item in found if item is not None) / len(found)
+    mean_ms = sum(item.mean_ms for item in found if item is not None) / len(found)
     return max(mean_ms, 1e-3) / 1000
 
 

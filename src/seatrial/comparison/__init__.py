@@ -1,0 +1,1 @@
+"""Is a challenger better than the champion? Both predict the same rows with known truth."""
