@@ -40,7 +40,8 @@ class Findings:
     @property
     def alert(self) -> bool:
         """True if somebody has to look."""
-        return self.drift.status == "drift" or not self.quality.success or bool(self.decayed)
+        broken = self.window.blind or not self.quality.success
+        return broken or self.drift.status == "drift" or bool(self.decayed)
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ class Message:
 
 
 def reasons(findings: Findings) -> tuple[str, ...]:
-    """Why there is an alert, as sentences: what decayed, what moved, what is broken."""
+    """Why there is an alert, as sentences: blindness, what decayed, what moved, what is broken."""
     broken = findings.quality.failed
     found = [
+        *([_blind_reason(findings.window)] if findings.window.blind else ()),
         *(_decay_reason(item) for item in findings.decayed),
         *(_drift_reason(item) for item in findings.drift.columns if item.drifted),
         *(
@@ -127,6 +129,8 @@ def publish(letter: Message, topic_arn: str, sns: Any) -> Reaction:
 
 
 def _headlines(findings: Findings) -> Iterator[str]:
+    if findings.window.blind:
+        yield "monitoring is blind"
     if findings.decayed:
         yield f"{', '.join(item.metric for item in findings.decayed)} decayed"
     if moved := findings.drift.drifted_columns:
@@ -137,6 +141,14 @@ def _headlines(findings: Findings) -> Iterator[str]:
 
 def _shortened(subject: str) -> str:
     return subject if len(subject) <= MAX_SUBJECT else subject[: MAX_SUBJECT - 3] + "..."
+
+
+def _blind_reason(window: Window) -> str:
+    return (
+        f"Monitoring is blind: {window.completeness_ratio:.1%} of {window.invocations} invocations "
+        f"left a record, {window.min_completeness_ratio:.0%} are wanted; see whether records are "
+        "delivered (SEATRIAL_RECORD, the log's subscription filter, Firehose's errors)."
+    )
 
 
 def _decay_reason(item: MetricScore) -> str:
@@ -155,4 +167,6 @@ def _drift_reason(item: ColumnDrift) -> str:
         means = f"mean {item.reference_mean:.4g} before, {item.window_mean:.4g} now"
         return f"Drift: {item.column} moved, {means} ({score})."
     new = f", new: {', '.join(item.new_categories)}" if item.new_categories else ""
-    return f"Drift: the categories of {item.column} moved{new} ({score})."
+    gone = ", ".join(item.vanished_categories)
+    gone = f", vanished: {gone}" if gone else ""
+    return f"Drift: the categories of {item.column} moved{new}{gone} ({score})."
