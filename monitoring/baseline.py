@@ -7,7 +7,7 @@ it ever will be again, and each live window would look like a drift of its score
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +46,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+    def without(self, hidden: Collection[str]) -> Rows:
+        """The same rows without these columns."""
+        kept = {name: values for name, values in self.columns.items() if name not in hidden}
+        return Rows(kept, self.times)
 
     def at(self, rows: Array) -> Rows:
         """These rows only."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from seatrial.contracts import InputColumn, ModelSignature, OutputColumn
 from seatrial.errors import InputError
+from seatrial.serving.columns import Typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Column = InputColumn | OutputColumn
 # What window.parquet says of each row besides the model's columns.
-ROW_COLUMNS = ("event_id", "inference_id", "row", "inference_time")
+ROW_COLUMNS = ("event_id", "inference_id", "row", "inference_time", "inference_date")
 
 
 def model_columns(signature: ModelSignature) -> tuple[Column, ...]:
@@ -111,7 +112,7 @@ def write_columns(values: Mapping[str, Array], columns: Sequence[Column], path: 
     pq.write_table(pa.table(arrays), path)
 
 
-def arrow_type(column: Column) -> Any:
+def arrow_type(column: Column | Typed) -> Any:
     """The column's type in a Parquet file."""
     import pyarrow as pa
 

@@ -18,9 +18,11 @@ from seatrial.errors import InputError
 from seatrial.monitoring.bounds import upper_bound
 from seatrial.monitoring.chance import chance_scores
 from seatrial.monitoring.distances import Metric, Signal, signals
-from seatrial.monitoring.summary import mean, missing_ratio
+from seatrial.monitoring.summary import mean, missing_ratio, present_rows
 
 MAX_NEW_CATEGORIES = 20
+# A category of which so many were to come and none did is gone: chance does that once in 22 000.
+LEAST_EXPECTED = 10
 # An ordinary day strays further than weeks do: by their bounds it would alarm.
 SHORTEST_SHARE = 0.75
 
@@ -167,6 +169,7 @@ def _column_drift(item: Judged, reference: Summary, window: Summary) -> ColumnDr
         reference_missing_ratio=missing_ratio(before),
         window_missing_ratio=missing_ratio(now),
         new_categories=tuple(_new_categories(before, now)),
+        vanished_categories=tuple(vanished_categories(before, now)),
     )
 
 
@@ -175,3 +178,15 @@ def _new_categories(before: object, now: object) -> Iterator[str]:
     if isinstance(before, CategoricalSummary) and isinstance(now, CategoricalSummary):
         new = {name: count for name, count in now.counts.items() if name not in before.counts}
         yield from sorted(new, key=lambda name: (-new[name], name))[:MAX_NEW_CATEGORIES]
+
+
+def vanished_categories(before: object, now: object) -> Iterator[str]:
+    """Categories that the window should have and has not, the most frequent first."""
+    if isinstance(before, CategoricalSummary) and isinstance(now, CategoricalSummary):
+        growth = (present_rows(now) + now.missing) / (present_rows(before) + before.missing or 1)
+        gone = {
+            name: count
+            for name, count in before.counts.items()
+            if name not in now.counts and count * growth >= LEAST_EXPECTED
+        }
+        yield from sorted(gone, key=lambda name: (-gone[name], name))[:MAX_NEW_CATEGORIES]

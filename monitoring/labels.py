@@ -1,8 +1,10 @@
-"""True labels, which arrive later: a CSV or Parquet file, joined to the rows that were predicted.
+"""True labels, which arrive later, in any number of files, joined to the rows that were predicted.
 
-Columns: `event_id` (what the endpoint answered with) or `inference_id` (what the caller gave),
-`row` (0-based within the request; 0 if there is no such column), `label`. The last label of a row
-in the file wins.
+CSV, JSON Lines (.jsonl, .json) or Parquet files, or a folder of them, which may be mixed. Columns:
+`event_id` (what the endpoint answered with) or `inference_id` (what the caller gave), `row`
+(0-based within the request; 0 if there is no such column), `label`, and `labelled_at` if labels are
+corrected later: the newest of a row wins, in whatever order the files come. Without that column the
+last in the file wins, and of files the last by name.
 """
 
 from __future__ import annotations
@@ -34,27 +36,54 @@ class Joined:
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """The labels with a key, `row` and `label`; InputError if the file is not of that form."""
+    """The labels with their keys, `row` and `label`; InputError if a file is not of that form."""
+    import pandas as pd
+
+    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    if not files:
+        raise _unreadable(path, ValueError("no file in it"))
+    labels = pd.concat([_read_file(file) for file in files], ignore_index=True)
+    labels = labels.sort_values("labelled_at", kind="stable", na_position="first")
+    keys = [name for name in KEYS if name in labels.columns]
+    if len(keys) > 1:
+        raise _unreadable(path, ValueError("some files have event_id, some have inference_id"))
+    return labels.drop_duplicates([*keys, "row"], keep="last").drop(columns="labelled_at")
+
+
+def _read_file(path: Path) -> pd.DataFrame:
     import pandas as pd
     import pyarrow
 
     try:
         if path.suffix == ".parquet":
             labels = pd.read_parquet(path)
+        elif path.suffix in (".jsonl", ".json"):
+            labels = pd.read_json(path, lines=True, dtype=dict.fromkeys(KEYS, str))
+            labels["row"] = labels["row"].fillna(0) if "row" in labels.columns else 0
         else:
             labels = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str))
         key = next(name for name in KEYS if name in labels.columns)
         if "row" not in labels.columns:
             labels["row"] = 0
-        labels = labels[[key, "row", "label"]].dropna()
-        return labels.astype({"row": "int64"}).drop_duplicates([key, "row"], keep="last")
+        times = labels["labelled_at"] if "labelled_at" in labels.columns else None
+        labels = labels[[key, "row", "label"]].assign(
+            labelled_at=pd.to_datetime(times, utc=True, format="ISO8601")
+            if times is not None
+            else pd.Series(pd.NaT, index=labels.index, dtype="datetime64[ns, UTC]")
+        )
+        return labels.dropna(subset=[key, "row", "label"]).astype({"row": "int64"})
     except (OSError, KeyError, ValueError, StopIteration, pyarrow.ArrowException) as error:
-        raise InputError(
-            "cannot read the labels",
-            got=f"{path}: {type(error).__name__} {str(error)[:200]}",
-            allowed="CSV or .parquet with event_id or inference_id, row (optional) and label",
-            do="Correct the file",
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        "cannot read the labels",
+        got=f"{path}: {type(error).__name__} {str(error)[:200]}",
+        allowed="CSV, .jsonl or .parquet with event_id or inference_id, row and labelled_at "
+        "(optional), and label",
+        do="Correct the file",
+    )
 
 
 def join(window: pd.DataFrame, labels: pd.DataFrame, *, label_name: str = "truth") -> Joined:

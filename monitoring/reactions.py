@@ -47,6 +47,7 @@ class Findings:
             ("decay", bool(self.decayed)),
             ("drift", self.drift.status == "drift"),
             ("quality", not self.quality.success),
+            ("blind", self.window.blind),
         )
         return tuple(name for name, present in found if present)
 
@@ -65,9 +66,10 @@ class Message:
 
 
 def reasons(findings: Findings) -> tuple[str, ...]:
-    """Why there is an alert, as sentences: what decayed, what moved, what is broken."""
+    """Why there is an alert, as sentences: blindness, what decayed, what moved, what is broken."""
     broken = findings.quality.failed
     found = [
+        *([_blind_reason(findings.window)] if findings.window.blind else ()),
         *(_decay_reason(item) for item in findings.decayed),
         *(_drift_reason(item) for item in findings.drift.columns if item.drifted),
         *(
@@ -143,6 +145,8 @@ def publish(letter: Message, topic_arn: str, sns: Any) -> Reaction:
 
 
 def _headlines(findings: Findings) -> Iterator[str]:
+    if findings.window.blind:
+        yield "monitoring is blind"
     if findings.decayed:
         yield f"{', '.join(item.metric for item in findings.decayed)} decayed"
     if moved := findings.drift.drifted_columns:
@@ -153,6 +157,14 @@ def _headlines(findings: Findings) -> Iterator[str]:
 
 def _shortened(subject: str) -> str:
     return subject if len(subject) <= MAX_SUBJECT else subject[: MAX_SUBJECT - 3] + "..."
+
+
+def _blind_reason(window: Window) -> str:
+    return (
+        f"Monitoring is blind: {window.completeness_ratio:.1%} of {window.invocations} invocations "
+        f"left a record, {window.min_completeness_ratio:.0%} are wanted; see whether records are "
+        "delivered (SEATRIAL_RECORD, the log's subscription filter, Firehose's errors)."
+    )
 
 
 def _decay_reason(item: MetricScore) -> str:
@@ -171,4 +183,6 @@ def _drift_reason(item: ColumnDrift) -> str:
         means = f"mean {item.reference_mean:.4g} before, {item.window_mean:.4g} now"
         return f"Drift: {item.column} moved, {means} ({score})."
     new = f", new: {', '.join(item.new_categories)}" if item.new_categories else ""
-    return f"Drift: the categories of {item.column} moved{new} ({score})."
+    gone = ", ".join(item.vanished_categories)
+    gone = f", vanished: {gone}" if gone else ""
+    return f"Drift: the categories of {item.column} moved{new}{gone} ({score})."

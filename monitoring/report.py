@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.monitoring.columns import take
 from seatrial.monitoring.quiet import quiet
 from seatrial.serving.columns import is_missing
 
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 SAMPLE_ROWS = 5000
-
-
-def even_sample(columns: Mapping[str, Array], rows: int) -> dict[str, Array]:
-    """At most `SAMPLE_ROWS` rows, evenly spaced over the window's time."""
-    chosen = np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE_ROWS)).astype(np.int64))
-    return take(columns, chosen)
 
 
 def draw(

@@ -55,7 +55,8 @@ def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTes
     baseline = read_contract(Baseline, baseline_dir / "baseline.json")
     reference = read_contract(Summary, baseline_dir / "summary.json")
     signature = read_contract(ModelSignature, baseline_dir / "signature.json")
-    rows = read_columns(baseline_dir / "held_out.parquet", model_columns(signature))
+    columns = [item for item in model_columns(signature) if item.name in reference.columns]
+    rows = read_columns(baseline_dir / "held_out.parquet", columns)
     tests: list[SelfTest] = []
     for window_h in sorted({item.window_h for item in baseline.bounds}):
 

@@ -1,193 +1,112 @@
 """The rows that an endpoint predicted in a window of time, out of the lines of its log.
 
-A record counts by its inference time, whenever it arrived. Lines that cannot be read are put aside
-and counted, never dropped in silence.
+A record counts by its inference time, whenever it arrived, and nothing is dropped in silence.
+Memory is bounded by a block of lines, whatever the window's length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.contracts import ModelSignature
-from seatrial.monitoring.columns import arrow_type, model_columns
-from seatrial.monitoring.decoding import Decoded, decode_record, missing
-from seatrial.monitoring.parts import Parts
-from seatrial.monitoring.records import (
-    BrokenRecordError,
-    Part,
-    Record,
-    read_line,
-    split_documents,
-)
+from seatrial.monitoring.arrivals import Block
+from seatrial.monitoring.batches import Batch, RecordBatch
+from seatrial.monitoring.counts import microseconds
+from seatrial.monitoring.decoding import Refused, decode_alike
+from seatrial.monitoring.envelopes import read_envelopes
+from seatrial.monitoring.events import Events, Kind, hashes_of
+from seatrial.monitoring.ledger import NOTHING_ELSEWHERE, Elsewhere
+from seatrial.monitoring.lines import LineReader, latest_time
+from seatrial.monitoring.span import Span
 
 if TYPE_CHECKING:
+    from seatrial.monitoring.window_file import WindowFile
     from seatrial.serving.signature import Signature
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True)
-class Span:
-    """A half-open span of time, [start, end), in UTC."""
-
-    start: datetime
-    end: datetime
-
-    def holds(self, time: datetime) -> bool:
-        """True if the time is in the span."""
-        return self.start <= time < self.end
-
-
-@dataclass(frozen=True)
-class BrokenLine:
-    """A line that was put aside, and why."""
-
-    line: bytes
-    reason: str
-
-
 @dataclass
-class Sorted:
-    """The window's predictions in order of time, and what was left out of them.
+class Gathering:
+    """Sorts blocks of lines into the window's predictions and what is left out of them.
 
-    `unsampled` estimates the requests of which the sample rate left no record.
+    `max_rows`: of a window with more, an even sample of events is kept.
     """
 
-    records: list[Record] = field(default_factory=list)
-    broken: list[BrokenLine] = field(default_factory=list)
-    synthetic: int = 0
-    duplicate: int = 0
-    foreign: int = 0
-    failed: int = 0
-    unsampled: float = 0.0
+    span: Span
+    model_version: str
+    signature: Signature
+    file: WindowFile
+    max_rows: int
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE
+    events: Events = field(default_factory=Events)
+    broken: int = 0
+    foreign: set[str] = field(default_factory=set)
+    unobserved: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        self._reader = LineReader((self.span, self.elsewhere.span), self._put_aside)
 
-def sort_lines(lines: Iterable[bytes], *, model_version: str, span: Span) -> Sorted:
-    """Sort the lines into predictions of this model version within the span, and all others.
+    def take(self, block: Block) -> None:
+        """Count the block's records, and write the rows of its predictions."""
+        latest = latest_time(block.hour)
+        for envelopes, lines in read_envelopes(
+            block, None if latest is None else microseconds(latest)
+        ):
+            if envelopes is not None:
+                self._count(envelopes)
+            if records := list(self._reader.read(lines, block.hour)):
+                self._count(RecordBatch(records))
+        while max(self.events.rows, len(self.events)) > self.max_rows and len(self.events) > 1:
+            self.events.thin()
 
-    A record delivered twice counts once. Records outside the span count nowhere. Parts of a record
-    may come in any order; a record of which a part never came is one broken line.
-    """
-    found, seen, parts = Sorted(), set[str](), Parts()
-    for document in (part for line in lines for part in split_documents(line)):
-        try:
-            item = read_line(document)
-            if not span.holds(item.time):
-                continue
-            record = parts.join(item) if isinstance(item, Part) else item
-        except BrokenRecordError as error:
-            found.broken.append(BrokenLine(document, str(error)))
-            continue
-        if record is None:
-            continue
-        if record.event_id in seen:
-            found.duplicate += 1
-        else:
-            seen.add(record.event_id)
-            _count(record, found, model_version)
-    found.duplicate += parts.duplicates
-    found.broken += [BrokenLine(line, reason) for line, reason in parts.incomplete()]
-    found.records.sort(key=lambda record: (record.time, record.event_id))
-    return found
+    def finish(self) -> None:
+        """Put aside the records of which a part never came, and write the files."""
+        self._reader.finish()
+        self.file.close(self.events.threshold)
 
+    @property
+    def more_duplicates(self) -> int:
+        """How many times a record that came in parts came again."""
+        return self._reader.duplicates
 
-def _count(record: Record, found: Sorted, model_version: str) -> None:
-    if record.synthetic:
-        found.synthetic += 1
-        return
-    found.unsampled += 1 / record.sample_rate - 1
-    if record.model_version != model_version:
-        found.foreign += 1
-    elif record.status >= 400:
-        found.failed += 1
-    else:
-        found.records.append(record)
+    def _count(self, batch: Batch) -> None:
+        """Add the batch's events, each once, and the rows of what was predicted."""
+        numbers, hashes = self._kept(batch)
+        times_us = batch.times_us[numbers]
+        kinds = batch.kinds(self.model_version)[numbers]
+        kinds[~self.events.are_new(hashes)] = Kind.DUPLICATE
+        rows = np.zeros(len(numbers), dtype=np.int64)
+        place = np.empty(len(batch.event_ids), dtype=np.int64)
+        place[numbers] = np.arange(len(numbers))
+        for alike in batch.alike(numbers[kinds == Kind.PREDICTION]):
+            for part in decode_alike(alike, self.signature):
+                if isinstance(part, Refused):
+                    kinds[place[part.number]] = Kind.UNFIT
+                    self._put_aside(batch.line(part.number), part.reason)
+                    continue
+                here = place[part.numbers]
+                rows[here] = part.counts
+                self.unobserved |= part.unobserved
+                self.file.add(part, batch, hashes[here], times_us[here])
+        self.foreign.update(batch.versions(numbers[kinds == Kind.FOREIGN]))
+        self.events.add(
+            hash=hashes, kind=kinds, rows=rows, weight=batch.weights[numbers], time_us=times_us
+        )
 
+    def _kept(self, batch: Batch) -> tuple[Array, Array]:
+        """The numbers and hashes of the records that may count here and are in the sample."""
+        times_us, hashes = batch.times_us, hashes_of(batch.event_ids)
+        before, here = (
+            (times_us >= microseconds(span.start)) & (times_us < microseconds(span.end))
+            for span in (self.elsewhere.span, self.span)
+        )
+        kept = (before | here) & (hashes <= self.events.threshold)
+        numbers = np.flatnonzero(kept & ~self.elsewhere.counted(hashes, before))
+        return numbers, hashes[numbers]
 
-@dataclass(frozen=True)
-class WindowRows:
-    """Typed columns of all rows, and which record each row is of.
-
-    `unobserved` columns are null in the rows of at least one record, because it does not hold them.
-    """
-
-    records: Sequence[Record]
-    record_of_row: Array
-    row_in_request: Array
-    columns: Mapping[str, Array]
-    hashes: Mapping[str, Array]
-    unobserved: frozenset[str]
-
-    def __len__(self) -> int:
-        return len(self.record_of_row)
-
-
-def decode_rows(found: Sorted, signature: Signature) -> WindowRows:
-    """Decode the records with the server's own codec; one that does not fit is put aside."""
-    from seatrial.serving.errors import ServingError
-
-    records: list[Record] = []
-    parts: list[Decoded] = []
-    for record in found.records:
-        try:
-            parts.append(decode_record(record, signature))
-        except (ServingError, ValueError) as error:
-            found.broken.append(BrokenLine(record.line, str(error)))
-            continue
-        records.append(record)
-    counts = [len(part) for part in parts]
-    hashed = sorted({name for part in parts for name in part.hashes})
-    none = {count: missing(count, text=True) for count in set(counts)}
-    return WindowRows(
-        records=records,
-        record_of_row=np.repeat(np.arange(len(records)), counts),
-        row_in_request=np.concatenate([np.arange(0), *(np.arange(count) for count in counts)]),
-        columns={
-            name: np.concatenate([part.columns[name] for part in parts])
-            for name in (parts[0].columns if parts else ())
-        },
-        hashes={
-            name: np.concatenate([part.hashes.get(name, none[len(part)]) for part in parts])
-            for name in hashed
-        },
-        unobserved=frozenset().union(*(part.unobserved for part in parts)),
-    )
-
-
-def write_window(rows: WindowRows, signature: ModelSignature, path: Path) -> None:
-    """Write window.parquet, see contracts.Window for its columns."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def per_row(values: Sequence[Any], kind: Any) -> Any:
-        return pa.array(values, type=kind).take(pa.array(rows.record_of_row))
-
-    arrays = {
-        "event_id": per_row([item.event_id for item in rows.records], pa.string()),
-        "inference_id": per_row([item.inference_id for item in rows.records], pa.string()),
-        "row": pa.array(rows.row_in_request, type=pa.int64()),
-        "inference_time": per_row(
-            [item.time for item in rows.records], pa.timestamp("us", tz="UTC")
-        ),
-    }
-    for column in model_columns(signature):
-        values = rows.columns.get(column.name, np.empty(0, dtype=object))
-        arrays[column.name] = pa.array(values, type=arrow_type(column), from_pandas=True)
-    for name, values in rows.hashes.items():
-        arrays[f"hash:{name}"] = pa.array(values, type=pa.string())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(arrays), path)
-
-
-def completeness(found: Sorted, invocations: int | None) -> float | None:
-    """The share of invocations that are in the log, our own traffic left out of both."""
-    if invocations is None or invocations <= found.synthetic:
-        return None
-    logged = len(found.records) + found.foreign + found.failed + found.unsampled
-    return logged / (invocations - found.synthetic)
+    def _put_aside(self, line: bytes, reason: str) -> None:
+        self.broken += 1
+        self.file.put_aside(line, reason)

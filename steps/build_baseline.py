@@ -27,7 +27,7 @@ from seatrial.contracts import (
     read_contract,
     write_contract,
 )
-from seatrial.errors import InputError
+from seatrial.errors import ConfigError, InputError
 from seatrial.limits import load_limits
 from seatrial.monitoring.baseline import (
     Rows,
@@ -96,9 +96,10 @@ def build(
         parts = reference_parts(
             reference, validation, Model.load(folder), signature, time_column, config
         )
-    monitoring, columns = config.monitoring, model_columns(signature)
-    seed = seed_from(model_package_arn or "")
-    period = _period(parts[0])
+    monitoring, seed = config.monitoring, seed_from(model_package_arn or "")
+    hidden, period = hidden_columns(config), _period(parts[0])
+    columns = [item for item in model_columns(signature) if item.name not in hidden]
+    parts = [part for part in (item.without(hidden) for item in parts) if part.columns]
     parts, held_out = hold_out(parts, monitoring.min_rows, seed)
     summary = summarise_parts(parts, categorical_names(signature))
     bounds, method = learn_bounds(parts, summary, monitoring)
@@ -109,7 +110,7 @@ def build(
         rows=summary.rows,
         started_at=period[0],
         ended_at=period[1],
-        input_columns=tuple(item.name for item in signature.inputs),
+        input_columns=tuple(item.name for item in signature.inputs if item.name not in hidden),
         output_columns=tuple(item.name for item in signature.outputs),
         bounds=bounds,
         bound_method=method,
@@ -128,6 +129,26 @@ def build(
     write_contract(summary, output / "summary.json")
     write_contract(baseline, output / "baseline.json")
     return baseline
+
+
+def hidden_columns(config: Config) -> frozenset[str]:
+    """The columns that the endpoint will not record as they are: no baseline holds them either.
+
+    A baseline has values in it, and lies where everybody who watches the endpoint can read it.
+    """
+    from seatrial.serving.errors import ServingError
+    from seatrial.serving.recording import read_recording
+
+    try:
+        recording = read_recording(config.endpoint.environment)
+    except ServingError as error:
+        raise ConfigError(
+            "endpoint.environment cannot be used",
+            got=str(error),
+            allowed="what the server takes",
+            do="Correct SEATRIAL_RECORD and its companions",
+        ) from error
+    return frozenset((*recording.dropped, *recording.hashed))
 
 
 def reference_parts(

@@ -1,36 +1,32 @@
 """Gather what an endpoint predicted in a window of time.
 
 Reads   the endpoint's configuration and tags, its prediction records in S3, its invocations in
-        CloudWatch, its baseline.
-Writes  window/: window.json (Window), window.parquet, broken.jsonl, baseline/
+        CloudWatch, its baseline, the ledgers of the windows before and after.
+Writes  window/: window.json (Window), window.parquet, broken.jsonl, baseline/; to S3 the window's
+        ledger, last: killed before that, nothing was counted yet.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from seatrial.aws import S3, client, explained, split_s3_uri
-from seatrial.config import read_resolved_config
+from seatrial.config import MonitoringConfig, read_resolved_config
 from seatrial.contracts import ModelSignature, Window, read_contract, write_contract
 from seatrial.endpoint import BASELINE_TAG, RECORDS_TAG, config_tags, get_endpoint
 from seatrial.errors import InputError
-from seatrial.monitoring.arrivals import arrived_keys, read_lines
-from seatrial.monitoring.window import (
-    BrokenLine,
-    Span,
-    completeness,
-    decode_rows,
-    sort_lines,
-    write_window,
-)
+from seatrial.monitoring.arrivals import arrived_objects, read_blocks
+from seatrial.monitoring.counts import completeness, count_events
+from seatrial.monitoring.ledger import read_elsewhere, write_ledger
+from seatrial.monitoring.span import Span
+from seatrial.monitoring.window import Gathering
+from seatrial.monitoring.window_file import WindowFile
 from seatrial.steps.entry import run
 
 # CloudWatch keeps hourly sums the longest, and answers with at most 1440 of them.
@@ -122,49 +118,58 @@ def count_invocations(watched: Watched, span: Span, cloudwatch: Any) -> int | No
     return round(sum(point["Sum"] for point in points)) if points else None
 
 
-def collect(watched: Watched, span: Span, clients: Mapping[str, Any], output: Path) -> Window:
-    """Write the window of `watched` into `output`, and return its counts."""
+def collect(
+    watched: Watched,
+    span: Span,
+    monitoring: MonitoringConfig,
+    clients: Mapping[str, Any],
+    output: Path,
+) -> Window:
+    """Write the window of `watched` into `output`, note what it counted, and return its counts."""
     from seatrial.serving.signature import read_signature
 
-    s3 = clients["s3"]
+    s3, records_uri = clients["s3"], watched.records_uri
     baseline = S3(s3).download_folder(watched.baseline_uri, output / "baseline")
-    signature = read_contract(ModelSignature, baseline / "signature.json")
-    keys = arrived_keys(s3, watched.records_uri, span.start)
-    lines = read_lines(s3, split_s3_uri(watched.records_uri)[0], keys)
-    found = sort_lines(lines, model_version=watched.model_name, span=span)
-    rows = decode_rows(found, read_signature(baseline))
+    file = WindowFile(output, read_contract(ModelSignature, baseline / "signature.json"))
+    gathering = Gathering(
+        span=span,
+        model_version=watched.model_name,
+        signature=read_signature(baseline),
+        file=file,
+        max_rows=monitoring.max_rows,
+        elsewhere=read_elsewhere(s3, records_uri, span),
+    )
+    objects = arrived_objects(s3, records_uri, span.start)
+    for block in read_blocks(s3, split_s3_uri(records_uri)[0], objects):
+        gathering.take(block)
+    gathering.finish()
     invocations = count_invocations(watched, span, clients["cloudwatch"])
-    window = Window(
+    window = _window(watched, gathering, invocations, monitoring)
+    write_contract(window, output / "window.json")
+    write_ledger(s3, records_uri, span, gathering.events)
+    return window
+
+
+def _window(
+    watched: Watched, gathering: Gathering, invocations: int | None, monitoring: MonitoringConfig
+) -> Window:
+    span, events = gathering.span, gathering.events
+    counts = count_events(events, span, more_duplicates=gathering.more_duplicates)
+    return Window(
         endpoint_name=watched.endpoint_name,
         variant_name=watched.variant_name,
         endpoint_config_name=watched.endpoint_config_name,
         baseline_uri=watched.baseline_uri,
         started_at=span.start,
         ended_at=span.end,
-        records=len(rows.records),
-        rows=len(rows),
-        synthetic_records=found.synthetic,
-        duplicate_records=found.duplicate,
-        broken_lines=len(found.broken),
-        failed_requests=found.failed,
-        foreign_records=found.foreign,
+        broken_lines=gathering.broken,
         invocations=invocations,
-        completeness_ratio=completeness(found, invocations),
-        unobserved_columns=tuple(sorted(rows.unobserved)),
+        completeness_ratio=completeness(events, span, invocations),
+        min_completeness_ratio=monitoring.min_completeness_ratio,
+        unobserved_columns=tuple(sorted(gathering.unobserved)),
+        foreign_versions=tuple(sorted(gathering.foreign)),
+        **vars(counts),
     )
-    write_window(rows, signature, output / "window.parquet")
-    write_broken(found.broken, output / "broken.jsonl")
-    write_contract(window, output / "window.json")
-    return window
-
-
-def write_broken(broken: Iterable[BrokenLine], path: Path) -> None:
-    """The lines that were put aside, as JSON Lines with the reason."""
-    with path.open("wb") as file:
-        for item in broken:
-            text = item.line.decode("utf-8", errors="replace")
-            document = {"reason": item.reason, "line": text}
-            file.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -177,9 +182,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
     span = parse_span(args.window_start, args.window_end)
-    region = read_resolved_config(args.config).region
-    clients = {name: client(name, region=region) for name in ("sagemaker", "s3", "cloudwatch")}
-    collect(find_watched(args.endpoint_name, clients["sagemaker"]), span, clients, args.output)
+    config = read_resolved_config(args.config)
+    names = ("sagemaker", "s3", "cloudwatch")
+    clients = {name: client(name, region=config.region) for name in names}
+    watched = find_watched(args.endpoint_name, clients["sagemaker"])
+    collect(watched, span, config.monitoring, clients, args.output)
     return 0
 
 

@@ -22,8 +22,9 @@ from seatrial.contracts import (
 )
 from seatrial.monitoring.columns import categorical_names, model_columns, read_columns
 from seatrial.monitoring.drift import decide, limits
-from seatrial.monitoring.report import draw, even_sample, write_note, write_report
-from seatrial.monitoring.summary import summarise, without_columns
+from seatrial.monitoring.report import SAMPLE_ROWS, draw, write_note, write_report
+from seatrial.monitoring.summary import without_columns
+from seatrial.monitoring.window_rows import sample_window, summarise_window
 from seatrial.steps.entry import run
 
 
@@ -35,12 +36,10 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
     whole = read_contract(Summary, folder / "summary.json")
     reference = without_columns(whole, window.unobserved_columns)
     signature = read_contract(ModelSignature, folder / "signature.json")
-    columns = model_columns(signature)
-    rows = read_columns(window_dir / "window.parquet", columns)
-    window_h = (window.ended_at - window.started_at).total_seconds() / 3600
-    report = decide(
-        baseline, reference, summarise(rows, like=reference), window_h=window_h, min_rows=min_rows
-    )
+    columns = [item for item in model_columns(signature) if item.name in reference.columns]
+    path, window_h = window_dir / "window.parquet", window.judged_h
+    summary = summarise_window(path, columns, like=reference)
+    report = decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
     write_contract(report, output / "drift.json")
     if report.status == "not enough data":
         write_note(report.detail, output / "drift.html")
@@ -48,7 +47,7 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
     known = limits(baseline, reference, rows=report.rows, window_h=window_h)
     drawn = draw(
         read_columns(folder / "reference_sample.parquet", columns),
-        even_sample(rows, report.rows),
+        sample_window(path, columns, rows=report.rows, wanted=SAMPLE_ROWS),
         {name: limit.least for (name, metric), limit in known.items() if metric != "missing_ratio"},
         categorical_names(signature),
     )

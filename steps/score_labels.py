@@ -1,7 +1,7 @@
 """Compare a window's predictions with the truth, as far as it is known.
 
-Reads   window/ (window.parquet, baseline/), labels (CSV or Parquet, here or in S3, or `none`), the
-        configuration.
+Reads   window/ (window.parquet, baseline/), the configuration, and labels: a CSV, JSON Lines or
+        Parquet file or a folder of them, here or in S3 (a folder ends in a slash), or `none`.
 Writes  labels/: labels.json (LabelScores)
 """
 
@@ -61,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         labels = None if args.labels == NO_LABELS else Path(args.labels)
         if args.labels.startswith("s3://"):
             s3 = S3(client("s3", region=config.region))
-            labels = s3.download(args.labels, Path(scratch) / Path(args.labels).name)
+            if args.labels.endswith("/"):
+                labels = s3.download_folder(args.labels, Path(scratch))
+            else:
+                labels = s3.download(args.labels, Path(scratch) / Path(args.labels).name)
         write_contract(score(args.window, labels, config.monitoring), args.output / "labels.json")
     return 0
 

@@ -194,6 +194,8 @@ class MonitoringConfig(Part):
     false_alarm_budget: float = Field(gt=0, lt=1)
     drift_floor: NonNegativeFloat
     min_rows: PositiveInt
+    max_rows: PositiveInt
+    min_completeness_ratio: float = Field(ge=0, le=1)
     max_decay: NonNegativeFloat
     firehose_buffer_s: NonNegativeFloat
     arm_deadline_s: PositiveFloat

@@ -263,6 +263,32 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
     assert not held_out[["label", "score"]].isna().any().any()
 
 
+def test_what_the_endpoint_hides_is_in_no_file_of_the_baseline(place: Place) -> None:
+    hidden = {"SEATRIAL_RECORD_DROP": "carrier"}
+    endpoint = place.config.endpoint.model_copy(update={"environment": hidden})
+    config = place.config.model_copy(update={"endpoint": endpoint})
+    secret, out = "Zoe Quill", place.root / "baseline-hidden"
+    rows = rows_from(START, 84, seed=0).assign(carrier=secret)
+    made = build_baseline.build(
+        place.root / "candidates",
+        rows,
+        target="late",
+        time_column="at",
+        task=SIGNATURE.task,
+        config=config,
+        output=out,
+        model_package_arn=ARN,
+    )
+    assert made.input_columns == ("temp", "hour")
+    assert {item.column for item in made.bounds} == {"temp", "hour", "label", "score"}
+    for path in out.iterdir():
+        text = path.read_bytes() if path.suffix != ".parquet" else b""
+        table = pd.read_parquet(path).to_csv() if path.suffix == ".parquet" else ""
+        assert secret not in table
+        assert secret.encode() not in text
+    assert all(test.passed for test in self_tests(out, seed_from(ARN), min_rows=200))
+
+
 def test_predictions_of_the_baseline_are_for_rows_the_model_has_not_seen(
     place: Place, baseline: Path
 ) -> None:
@@ -366,7 +392,7 @@ def endpoint(cloud: Any, place: Place, baseline: Path, truth: pd.DataFrame) -> I
     )
     model = Model.load(place.root / "model")
     quiet = list(serve(rows_from(QUIET, 7, seed=1), model, "quiet"))
-    key = f"predictions/{ENDPOINT}/AllTraffic/2024/03/25/00/"
+    key = f"predictions/{ENDPOINT}/AllTraffic/2024/03/31/23/"
     s3.put_object(Bucket=BUCKET, Key=f"{key}a", Body=b"\n".join([*quiet, *quiet[:3], *noise()]))
     warm = b"\n".join(serve(truth, model, "warm"))
     late = f"predictions/{ENDPOINT}/AllTraffic/2024/04/20/09/"  # delivered three weeks late
@@ -563,6 +589,7 @@ def test_a_column_that_the_server_does_not_record_is_judged_by_no_step(
         window.model_copy(update={"unobserved_columns": ("temp",)}), folder / "window.json"
     )
     frame = pd.read_parquet(folder / "window.parquet").assign(temp=np.nan)
+    shutil.rmtree(folder / "window.parquet")
     frame.to_parquet(folder / "window.parquet")
     given = ["--window", str(folder), "--config", place.config_file]
     for step in (check_quality, detect_drift):

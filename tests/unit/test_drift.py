@@ -7,11 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from seatrial.contracts import Baseline, DriftBound, DriftReport, Summary
+from seatrial.contracts import Baseline, CategoricalSummary, DriftBound, DriftReport, Summary
 from seatrial.errors import InputError
 from seatrial.monitoring.bounds import chance_bounds
 from seatrial.monitoring.distances import Signal
-from seatrial.monitoring.drift import Judged, Limit, bound_length, decide, limits
+from seatrial.monitoring.drift import (
+    Judged,
+    Limit,
+    bound_length,
+    decide,
+    limits,
+    vanished_categories,
+)
 from seatrial.monitoring.summary import summarise, summarise_reference, without_columns
 
 ROWS, MIN_ROWS, WEEK_H = 5_000, 200, 168.0
@@ -180,6 +187,30 @@ def test_new_categories_are_named_the_most_frequent_first() -> None:
     report = judge(moved)
     assert report.drifted_columns == ("carrier",)
     assert report.columns[0].new_categories == ("WN", "DL")
+
+
+def test_a_category_that_should_have_come_has_vanished() -> None:
+    moved = columns(1)
+    moved["carrier"][moved["carrier"] == "UA"] = "AA"
+    [report] = [item for item in judge(moved).columns if item.column == "carrier"]
+    assert report.vanished_categories == ("UA",)
+    assert report.new_categories == ()
+
+
+@pytest.mark.parametrize(
+    ("expected", "gone"),
+    [
+        pytest.param(9, (), id="under"),
+        pytest.param(10, ("rare",), id="exactly"),
+        pytest.param(11, ("rare",), id="over"),
+    ],
+)
+def test_a_rare_category_that_did_not_come_has_not_vanished(
+    expected: int, gone: tuple[str, ...]
+) -> None:
+    before = CategoricalSummary(counts={"often": 1000 - expected, "rare": expected}, missing=0)
+    now = CategoricalSummary(counts={"often": 1000}, missing=0)
+    assert tuple(vanished_categories(before, now)) == gone
 
 
 def test_columns_are_ordered_by_what_it_takes_to_drift() -> None:

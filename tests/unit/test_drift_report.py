@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seatrial.monitoring.report import SAMPLE_ROWS, draw, even_sample, write_note, write_report
+from seatrial.monitoring.report import draw, write_note, write_report
 
 THRESHOLDS = {"temp": 2.0, "carrier": 0.3}
 
@@ -72,21 +72,6 @@ def test_the_page_is_one_file(tmp_path: Path) -> None:
     assert "temp" in page
     assert "<html" in page
     assert list(tmp_path.iterdir()) == [tmp_path / "drift.html"]
-
-
-@pytest.mark.parametrize(
-    ("rows", "kept"),
-    [
-        pytest.param(SAMPLE_ROWS - 1, SAMPLE_ROWS - 1, id="under"),
-        pytest.param(SAMPLE_ROWS, SAMPLE_ROWS, id="exactly at"),
-        pytest.param(3 * SAMPLE_ROWS, SAMPLE_ROWS, id="over"),
-    ],
-)
-def test_a_sample_covers_the_whole_window_evenly(rows: int, kept: int) -> None:
-    found = even_sample({"x": np.arange(rows)}, rows)["x"]
-    assert len(found) == kept
-    assert (found[0], found[-1]) == (0, rows - 1)
-    assert np.diff(found).max() <= rows / kept + 1
 
 
 def test_a_window_that_was_not_judged_gets_a_note(tmp_path: Path) -> None:

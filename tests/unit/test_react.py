@@ -463,3 +463,24 @@ def test_a_run_in_mlflow_compares_windows() -> None:
 )
 def test_files_of_a_run_outlive_the_job(uri: str, location: str | None) -> None:
     assert artifact_location(uri) == location
+
+
+@pytest.mark.parametrize(
+    ("ratio", "alert"), [pytest.param(0.9, False, id="exactly"), pytest.param(0.0, True, id="none")]
+)
+def test_monitoring_that_is_blind_alerts_even_without_a_row(ratio: float, alert: bool) -> None:
+    blind = {"completeness_ratio": ratio, "min_completeness_ratio": 0.9, "invocations": 40}
+    findings = Findings(
+        window=WINDOW.model_copy(update=blind | {"rows": 0, "records": 0}),
+        quality=QualityReport(rows=0, evaluated=0, failed=(), success=True),
+        drift=DriftReport(
+            rows=0, window_h=168, status="not enough data", columns=(), detail="0 rows"
+        ),
+        labels=LabelScores(status="no labels", labelled_rows=0, unmatched_labels=0, metrics=()),
+    )
+    assert findings.alert is alert
+    assert [
+        reason.startswith("Monitoring is blind: 0.0% of 40") for reason in reasons(findings)
+    ] == ([True] if alert else [])
+    letter = message(findings)
+    assert ("monitoring is blind" in letter.subject) if alert else letter is None

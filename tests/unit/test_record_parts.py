@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import random
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 
+from seatrial.monitoring.lines import LineReader
 from seatrial.monitoring.records import Record, read_line
-from seatrial.monitoring.window import Sorted, Span, sort_lines
+from seatrial.monitoring.span import Span
 from seatrial.serving.record import Caller, Captured, Records, Served, prediction_record
 from seatrial.serving.record_parts import DEFAULT_MAX_LINE_BYTES, LEAST_MAX_LINE_BYTES
 from seatrial.serving.settings import Identity
@@ -52,8 +54,21 @@ def written(document: dict[str, Any], max_line_bytes: int) -> list[bytes]:
     return lines
 
 
-def sort(lines: list[bytes]) -> Sorted:
-    return sort_lines(lines, model_version="model-1", span=HOUR)
+@dataclass
+class Found:
+    """What was read of lines, and what was put aside with its reason."""
+
+    records: list[Record]
+    broken: list[tuple[bytes, str]]
+    duplicate: int
+
+
+def sort(lines: list[bytes]) -> Found:
+    broken: list[tuple[bytes, str]] = []
+    reader = LineReader([HOUR], lambda line, reason: broken.append((line, reason)))
+    records = list(reader.read(lines))
+    reader.finish()
+    return Found(records, broken, reader.duplicates)
 
 
 def joined(lines: list[bytes]) -> Record:
@@ -142,8 +157,8 @@ def test_a_missing_part_is_one_broken_line_that_says_which() -> None:
     found = sort(lines)
     assert found.records == []
     [broken] = found.broken
-    assert broken.reason == f"part 2 of {len(lines) + 1} is missing"
-    assert broken.line.split() == [line.rstrip() for line in lines]
+    assert broken[1] == f"part 2 of {len(lines) + 1} is missing"
+    assert broken[0].split() == [line.rstrip() for line in lines]
 
 
 def test_a_part_that_came_twice_is_no_second_record() -> None:
@@ -159,7 +174,7 @@ def test_a_record_that_came_twice_counts_once() -> None:
 
 def test_parts_made_outside_the_window_count_nowhere() -> None:
     found = sort(three_parts(at=AT - timedelta(seconds=1))[1:])
-    assert found == Sorted()
+    assert found == Found([], [], 0)
 
 
 @pytest.mark.parametrize(
@@ -179,8 +194,8 @@ def test_a_part_that_is_none_is_put_aside_and_its_record_is_broken(old: bytes, n
     lines[1] = lines[1].replace(old, new)
     found = sort(lines)
     assert found.records == []
-    assert lines[1] in [item.line for item in found.broken]
-    assert f"part 2 of {len(lines)} is missing" in [item.reason for item in found.broken]
+    assert lines[1] in [line for line, _ in found.broken]
+    assert f"part 2 of {len(lines)} is missing" in [reason for _, reason in found.broken]
 
 
 def test_parts_that_join_to_another_record_are_broken() -> None:

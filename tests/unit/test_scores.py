@@ -226,6 +226,44 @@ def test_the_last_label_of_a_row_wins(tmp_path: Path) -> None:
     assert list(joined.rows["truth"]) == [1]
 
 
+def test_labels_may_be_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"event_id": "e1", "row": 1, "label": 1}\n{"event_id": "007", "label": 0}\n')
+    labels = read_labels(path)
+    assert list(labels["event_id"]) == ["e1", "007"]
+    assert list(labels["row"]) == [1, 0]
+
+
+@pytest.mark.parametrize("names", [("a.csv", "b.jsonl"), ("b.csv", "a.jsonl")])
+def test_of_many_files_the_newest_label_wins_in_whatever_order(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    (tmp_path / names[0]).write_text(
+        "event_id,label,labelled_at\ne1,1,2024-02-01T00:00:00Z\ne2,0,2024-01-01\n"
+    )
+    (tmp_path / names[1]).write_text(
+        '{"event_id": "e1", "label": 0, "labelled_at": "2024-01-15T00:00:00Z"}\n'
+        '{"event_id": "e2", "label": 1, "labelled_at": "2024-01-01T00:00:01Z"}\n'
+    )
+    labels = read_labels(tmp_path).set_index("event_id")["label"]
+    assert (labels["e1"], labels["e2"]) == (1, 1)
+
+
+def test_of_files_without_times_the_last_by_name_wins(tmp_path: Path) -> None:
+    for name, label in (("b.csv", 1), ("a.csv", 0)):
+        (tmp_path / name).write_text(f"event_id,label\ne1,{label}\n")
+    assert list(read_labels(tmp_path)["label"]) == [1]
+
+
+def test_a_folder_without_files_or_of_two_keys_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file in it"):
+        read_labels(tmp_path)
+    (tmp_path / "a.csv").write_text("event_id,label\ne1,1\n")
+    (tmp_path / "b.csv").write_text("inference_id,label\nmine,1\n")
+    with pytest.raises(InputError, match="some have inference_id"):
+        read_labels(tmp_path)
+
+
 def test_rows_without_a_label_yet_are_left_out(tmp_path: Path) -> None:
     text = "event_id,row,label\ne1,0,\ne2,0,1\n"
     assert list(read_labels(labels_file(tmp_path, text))["event_id"]) == ["e2"]

@@ -7,13 +7,16 @@ import io
 import json
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from seatrial.monitoring.window import Sorted, Span, WindowRows, decode_rows, sort_lines
+from seatrial.monitoring.batches import RecordBatch
+from seatrial.monitoring.decoding import Decoded, Refused, decode_alike
+from seatrial.monitoring.records import Record, read_line
 from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY, decode
 from seatrial.serving.errors import RequestError, StartError
 from seatrial.serving.invocation import Answer, Request, refusal
@@ -36,7 +39,6 @@ SIGNATURE = Signature(
     input_example=({"name": "A", "born": 1, "temp": 1.0},),
 )
 AT = datetime(2013, 2, 18, tzinfo=UTC)
-DAY = Span(AT, AT + timedelta(days=1))
 NAMES, BORN = ["Zoë Quill", "Bob, Jr."], [19671224, 19880107]
 ROWS = [
     {"name": name, "born": born, "temp": temp}
@@ -99,10 +101,41 @@ def recorded(recording: Recording, content_type: str = CSV) -> dict[str, Any]:
     return record
 
 
-def window(*records: dict[str, Any]) -> tuple[Sorted, WindowRows]:
-    lines = [json.dumps(record).encode() for record in records]
-    found = sort_lines(lines, model_version="m", span=DAY)
-    return found, decode_rows(found, SIGNATURE)
+@dataclass(frozen=True)
+class Read:
+    """What the monitor reads of records: numpy arrays by column, and what it puts aside."""
+
+    columns: dict[str, np.ndarray]
+    hashes: dict[str, np.ndarray]
+    unobserved: frozenset[str]
+    broken: list[Refused]
+    weights: list[float]
+
+
+def window(*records: dict[str, Any]) -> Read:
+    lines = [read_line(json.dumps(record).encode()) for record in records]
+    batch = RecordBatch([line for line in lines if isinstance(line, Record)])
+    found = [
+        part
+        for alike in batch.alike(np.arange(len(lines)))
+        for part in decode_alike(alike, SIGNATURE)
+    ]
+    parts = [part for part in found if isinstance(part, Decoded)]
+    hashed = sorted({name for part in parts for name in part.hashes})
+
+    def joined(arrays: list[Any]) -> np.ndarray:
+        return np.concatenate([array.to_numpy(zero_copy_only=False) for array in arrays])
+
+    return Read(
+        {name: joined([part.columns[name] for part in parts]) for name in parts[0].columns},
+        {
+            name: joined([part.hashes.get(name, pa.nulls(len(part))) for part in parts])
+            for name in hashed
+        },
+        frozenset().union(*(part.unobserved for part in parts)),
+        [part for part in found if isinstance(part, Refused)],
+        batch.weights.tolist(),
+    )
 
 
 def test_everything_is_recorded_unless_it_is_configured() -> None:
@@ -124,9 +157,9 @@ def test_one_side_can_be_recorded_alone_and_the_other_is_unobserved(
 ) -> None:
     record = recorded(read_recording({"SEATRIAL_RECORD": text}))
     assert list(record["captureData"]) == sides
-    found, rows = window(record)
-    assert found.broken == []
-    assert len(rows) == 2
+    rows = window(record)
+    assert rows.broken == []
+    assert {len(values) for values in rows.columns.values()} == {2}
     inputs, outputs = {"name", "born", "temp"}, {"label", "score"}
     assert rows.unobserved == (inputs if "endpointInput" not in sides else set()) | (
         outputs if "endpointOutput" not in sides else set()
@@ -160,8 +193,7 @@ def test_our_own_traffic_is_recorded_whatever_the_sample_rate() -> None:
 def test_a_sampled_record_stands_for_those_that_are_not_there() -> None:
     record = recorded(Recording(sample_rate=1.0))
     record["seatrial"]["sample_rate"] = 0.25
-    found, _ = window(record)
-    assert found.unsampled == 3
+    assert window(record).weights == [4]
     assert Recording(sample_rate=0.25).marks == {"sample_rate": 0.25}
 
 
@@ -197,8 +229,8 @@ def test_personal_data_is_in_no_form_in_a_record(content_type: str, hiding: str)
     text = every_form(record)
     for secret in ("Quill", "Zo", "Bob", "19671224", "19880107", KEY):
         assert secret not in text
-    found, rows = window(record)
-    assert found.broken == []
+    rows = window(record)
+    assert rows.broken == []
     assert rows.unobserved == {"name", "born"}
     assert rows.columns["name"].tolist() == [None, None]
     assert np.isnan(rows.columns["born"]).all()
@@ -214,8 +246,8 @@ def test_personal_data_is_in_no_form_in_a_record(content_type: str, hiding: str)
 def test_a_request_whose_every_column_is_dropped_has_its_answer_still(content_type: str) -> None:
     record = recorded(Recording(dropped=("name", "born", "temp")), content_type)
     assert record["captureData"]["endpointInput"]["data"] == ""
-    found, rows = window(record)
-    assert found.broken == []
+    rows = window(record)
+    assert rows.broken == []
     np.testing.assert_array_equal(rows.columns["score"], [0.5, 0.25])
 
 
@@ -245,7 +277,7 @@ def test_a_missing_value_has_no_hash() -> None:
     answer = Answer(200, CSV, "CSV", b"a,1\nb,2\n", 2, decode(body, CSV, SIGNATURE))
     recording = Recording(hashed=("temp",), hash_key=KEY.encode())
     recorder(kept, recording).record(caller(), Request(CSV, "", body), answer, served())
-    _, rows = window(*kept.records)
+    rows = window(*kept.records)
     assert rows.hashes["temp"].tolist() == [hash_value("temp", 2, KEY.encode()), None]
 
 
@@ -253,8 +285,8 @@ def test_records_of_before_and_after_a_change_are_one_window() -> None:
     before = recorded(Recording())
     after = recorded(read_recording(HIDING["one-each"]))
     after["eventMetadata"]["eventId"] = "e-2"
-    found, rows = window(before, after)
-    assert found.broken == []
+    rows = window(before, after)
+    assert rows.broken == []
     assert rows.unobserved == {"name", "born"}
     assert rows.columns["name"].tolist() == [*NAMES, None, None]
     assert [value is None for value in rows.hashes["born"]] == [True, True, False, False]

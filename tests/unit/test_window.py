@@ -6,9 +6,8 @@ import base64
 import gzip
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,20 +16,15 @@ import pytest
 
 from seatrial.contracts import InputColumn, ModelSignature, OutputColumn
 from seatrial.errors import InputError
-from seatrial.monitoring.arrivals import arrived_keys, read_lines
+from seatrial.monitoring import arrivals
+from seatrial.monitoring.arrivals import Arrived, Block, arrived_objects, read_blocks
 from seatrial.monitoring.columns import columns_of, model_columns, times_of
+from seatrial.monitoring.counts import completeness
 from seatrial.monitoring.records import BrokenRecordError, read_line, split_documents
-from seatrial.monitoring.window import (
-    Sorted,
-    Span,
-    completeness,
-    decode_rows,
-    sort_lines,
-    write_window,
-)
-from seatrial.serving.signature import parse_signature
-from seatrial.steps.collect_window import Watched, count_invocations, parse_span, write_broken
+from seatrial.monitoring.span import Span
+from seatrial.steps.collect_window import Watched, count_invocations, parse_span
 
+Gather = Callable[..., Any]  # conftest.py
 START = datetime(2013, 2, 18, tzinfo=UTC)
 WEEK = Span(START, START + timedelta(days=7))
 CONTRACT = ModelSignature(
@@ -49,7 +43,6 @@ CONTRACT = ModelSignature(
     score="score",
     input_example=({"carrier": "UA", "hour": 7, "wet": False},),
 )
-SIGNATURE = parse_signature(CONTRACT.model_dump(mode="json"))
 
 
 def document(
@@ -95,8 +88,10 @@ def line(*args: str, **changes: Any) -> bytes:
     return json.dumps(document(*args, **changes)).encode()
 
 
-def sort(*lines: bytes) -> Sorted:
-    return sort_lines(lines, model_version="model-1", span=WEEK)
+@pytest.fixture
+def sort(gather: Gather) -> Gather:
+    """The window of these lines."""
+    return lambda *lines, **more: gather(lines, CONTRACT, WEEK, **more)
 
 
 def test_a_record_is_read() -> None:
@@ -138,18 +133,19 @@ def test_a_body_that_is_not_text_is_in_base64() -> None:
         pytest.param(b"\xff\xfe", id="not UTF-8"),
     ],
 )
-def test_a_line_that_is_no_record_is_put_aside(broken: bytes) -> None:
+def test_a_line_that_is_no_record_is_put_aside(sort: Gather, broken: bytes) -> None:
     with pytest.raises(BrokenRecordError):
         read_line(broken)
     found = sort(broken, line("e2"))
-    assert [item.line for item in found.broken] == [broken]
-    assert found.broken[0].reason
-    assert [record.event_id for record in found.records] == ["e2"]
+    assert [item["line"] for item in found.broken] == [broken.decode(errors="replace")]
+    assert found.broken[0]["reason"]
+    assert found.gathering.broken == 1
+    assert found.event_ids == ["e2"]
 
 
-def test_records_joined_without_a_newline_are_split() -> None:
+def test_records_joined_without_a_newline_are_split(sort: Gather) -> None:
     assert list(split_documents(line("e1") + line("e2"))) == [line("e1"), line("e2")]
-    assert [item.event_id for item in sort(line("e1") + line("e2")).records] == ["e1", "e2"]
+    assert sort(line("e1") + line("e2")).event_ids == ["e1", "e2"]
 
 
 def test_a_body_that_looks_like_joined_records_stays_whole() -> None:
@@ -157,10 +153,10 @@ def test_a_body_that_looks_like_joined_records_stays_whole() -> None:
     assert [json.loads(part) for part in split_documents(whole)] == [json.loads(whole)]
 
 
-def test_what_follows_a_joined_record_is_broken_alone() -> None:
-    found = sort(line("e1") + b'{"captureData":')
-    assert len(found.records) == 1
-    assert [item.line for item in found.broken] == [b'{"captureData":']
+def test_what_follows_a_joined_record_is_broken_alone(sort: Gather) -> None:
+    found = sort(line("e1") + b"{}{oops")
+    assert found.event_ids == ["e1"]
+    assert [item["line"] for item in found.broken] == ["{}", "{oops"]
 
 
 @pytest.mark.parametrize(
@@ -172,11 +168,11 @@ def test_what_follows_a_joined_record_is_broken_alone() -> None:
         pytest.param("2013-02-25T00:00:00Z", False, id="first moment after"),
     ],
 )
-def test_a_window_includes_its_start_and_not_its_end(time: str, inside: bool) -> None:
-    assert len(sort(line(time=time)).records) == inside
+def test_a_window_includes_its_start_and_not_its_end(sort: Gather, time: str, inside: bool) -> None:
+    assert sort(line(time=time)).counts.records == inside
 
 
-def test_what_is_no_prediction_of_this_model_is_counted_apart() -> None:
+def test_what_is_no_prediction_of_this_model_is_counted_apart(sort: Gather) -> None:
     found = sort(
         line("mine"),
         line("mine"),
@@ -187,30 +183,28 @@ def test_what_is_no_prediction_of_this_model_is_counted_apart() -> None:
         line("accepted", status=399),
         line("earlier", time="2012-01-01T00:00:00Z", status=500),
     )
-    assert [record.event_id for record in found.records] == ["accepted", "mine"]
-    assert (found.duplicate, found.synthetic, found.foreign, found.failed) == (1, 1, 1, 2)
+    assert set(found.event_ids) == {"accepted", "mine"}
+    counts = found.counts
+    assert (counts.duplicate_records, counts.synthetic_records) == (1, 1)
+    assert (counts.foreign_records, counts.failed_requests) == (1, 2)
+    assert found.gathering.foreign == {"model-0"}
     assert found.broken == []
 
 
-def test_records_come_in_order_of_time_whatever_order_they_arrived_in() -> None:
+def test_records_come_in_order_of_time_whatever_order_they_arrived_in(sort: Gather) -> None:
     lines = [line(f"e{hour}", time=f"2013-02-18T{hour:02}:00:00Z") for hour in range(10)]
-    assert [item.event_id for item in sort(*reversed(lines)).records] == [
-        f"e{hour}" for hour in range(10)
-    ]
+    assert sort(*reversed(lines)).event_ids == [f"e{hour}" for hour in range(10)]
 
 
-def test_rows_are_typed_by_the_signature(tmp_path: Path) -> None:
+def test_rows_are_typed_by_the_signature_and_partitioned_by_day(sort: Gather) -> None:
     found = sort(
         line("e1", asked="UA,7,true\n,,\n", given="0,0.25\n1,0.75\n"),
         line("e2", time="2013-02-19T00:00:00Z"),
     )
-    rows = decode_rows(found, SIGNATURE)
-    assert len(rows) == 3
-    write_window(rows, CONTRACT, tmp_path / "window.parquet")
-    frame = pd.read_parquet(tmp_path / "window.parquet")
+    frame = found.frame
     assert list(frame.columns) == [
         *("event_id", "inference_id", "row", "inference_time"),
-        *("carrier", "hour", "wet", "label", "score"),
+        *("carrier", "hour", "wet", "label", "score", "inference_date"),
     ]
     assert list(frame["event_id"]) == ["e1", "e1", "e2"]
     assert list(frame["row"]) == [0, 1, 0]
@@ -222,9 +216,11 @@ def test_rows_are_typed_by_the_signature(tmp_path: Path) -> None:
     np.testing.assert_array_equal(columns["hour"], [7, np.nan, 7])
     np.testing.assert_array_equal(columns["wet"], [1, np.nan, 1])
     assert columns["label"].dtype == np.int64
+    days = {path.name for path in (found.folder / "window.parquet").iterdir()}
+    assert days == {"inference_date=2013-02-18", "inference_date=2013-02-19"}
 
 
-def test_json_requests_and_answers_are_read_as_well() -> None:
+def test_json_requests_and_answers_are_read_as_well(sort: Gather) -> None:
     made = document(
         asked='{"dataframe_records": [{"carrier": "AA", "hour": 9, "wet": null}]}',
         given='{"predictions": [{"label": 1, "score": 0.5}]}',
@@ -232,14 +228,13 @@ def test_json_requests_and_answers_are_read_as_well() -> None:
     for part in made["captureData"].values():
         part["observedContentType"], part["encoding"] = "application/json", "JSON"
     made["eventMetadata"]["inferenceId"] = "mine"
-    rows = decode_rows(sort(json.dumps(made).encode()), SIGNATURE)
-    assert rows.records[0].inference_id == "mine"
-    assert {name: list(values) for name, values in rows.columns.items() if name != "wet"} == {
-        "carrier": ["AA"],
-        "hour": [9],
-        "label": [1],
-        "score": [0.5],
-    }
+    frame = sort(json.dumps(made).encode()).frame
+    assert list(frame["inference_id"]) == ["mine"]
+    names = ["carrier", "hour", "label", "score"]
+    assert frame[names].to_dict("records") == [
+        {"carrier": "AA", "hour": 9, "label": 1, "score": 0.5}
+    ]
+    assert frame["wet"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -252,29 +247,27 @@ def test_json_requests_and_answers_are_read_as_well() -> None:
         pytest.param({"given": ""}, id="no answer"),
     ],
 )
-def test_a_record_that_does_not_fit_the_model_is_put_aside(changes: dict[str, str]) -> None:
-    found = sort(line("bad", **changes), line("good"))
-    rows = decode_rows(found, SIGNATURE)
-    assert [record.event_id for record in rows.records] == ["good"]
-    assert [item.line for item in found.broken] == [line("bad", **changes)]
+def test_a_record_that_does_not_fit_the_model_is_put_aside(
+    sort: Gather, changes: dict[str, str]
+) -> None:
+    found = sort(line("bad", **changes), *(line(f"good-{number}") for number in range(20)))
+    assert "bad" not in found.event_ids
+    assert found.counts.records == 20
+    assert [item["line"] for item in found.broken] == [line("bad", **changes).decode()]
 
 
-def test_an_empty_window_has_all_columns(tmp_path: Path) -> None:
-    rows = decode_rows(sort(), SIGNATURE)
-    assert len(rows) == 0
-    write_window(rows, CONTRACT, tmp_path / "window.parquet")
-    frame = pd.read_parquet(tmp_path / "window.parquet")
+def test_an_empty_window_has_all_columns(sort: Gather) -> None:
+    frame = sort().frame
     assert len(frame) == 0
     assert set(columns_of(frame, model_columns(CONTRACT))) == {
         *("carrier", "hour", "wet", "label", "score")
     }
 
 
-def test_broken_lines_are_kept_with_their_reason(tmp_path: Path) -> None:
-    write_broken(sort(b"\xffoops").broken, tmp_path / "broken.jsonl")
-    kept = [json.loads(text) for text in (tmp_path / "broken.jsonl").read_text().splitlines()]
-    assert [item["line"] for item in kept] == ["\ufffdoops"]
-    assert kept[0]["reason"].startswith("JSONDecodeError")
+def test_broken_lines_are_kept_with_their_reason(sort: Gather) -> None:
+    [kept] = sort(b"\xffoops").broken
+    assert kept["line"] == "\ufffdoops"
+    assert kept["reason"].startswith("JSONDecodeError")
 
 
 @pytest.mark.parametrize(
@@ -287,7 +280,7 @@ def test_broken_lines_are_kept_with_their_reason(tmp_path: Path) -> None:
     ],
 )
 def test_completeness_leaves_our_own_traffic_out(
-    invocations: int | None, ratio: float | None
+    sort: Gather, invocations: int | None, ratio: float | None
 ) -> None:
     found = sort(
         line("one"),
@@ -296,7 +289,7 @@ def test_completeness_leaves_our_own_traffic_out(
         line("ours", synthetic=True),
         line("one"),
     )
-    assert completeness(found, invocations) == ratio
+    assert completeness(found.gathering.events, WEEK, invocations) == ratio
 
 
 class FakeS3:
@@ -316,8 +309,9 @@ class FakeS3:
             for key in self.objects
             if key.startswith(asked["Prefix"]) and key > asked["StartAfter"]
         )
-        yield {"Contents": [{"Key": key} for key in keys[:2]]}
-        yield {"Contents": [{"Key": key} for key in keys[2:]]} if keys[2:] else {}
+        found = [{"Key": key, "Size": len(self.objects[key])} for key in keys]
+        yield {"Contents": found[:2]}
+        yield {"Contents": found[2:]} if found[2:] else {}
 
     def get_object(self, **asked: str) -> dict[str, Any]:
         return {"Body": io.BytesIO(self.objects[asked["Key"]])}
@@ -330,33 +324,62 @@ PREFIX = "predictions/flights/AllTraffic/"
 def test_objects_are_listed_from_the_hour_before_the_window_to_the_present() -> None:
     hours = ("2013/02/17/22", "2013/02/17/23", "2013/02/18/00", "2013/02/19/05", "2026/11/24/15")
     store = FakeS3({f"{PREFIX}{hour}/object": b"" for hour in hours} | {"predictions/x": b""})
-    found = arrived_keys(store, RECORDS_URI, START)
-    assert found == [f"{PREFIX}{hour}/object" for hour in hours[1:]]
+    found = arrived_objects(store, RECORDS_URI, START)
+    assert [item.key for item in found] == [f"{PREFIX}{hour}/object" for hour in hours[1:]]
+    assert found[0].hour == START - timedelta(hours=1)
+
+
+def blocks(objects: dict[str, bytes]) -> Iterator[Block]:
+    listed = [Arrived(key, len(body), None) for key, body in sorted(objects.items())]
+    return read_blocks(FakeS3(objects), "lake", listed)
+
+
+def lines_of(objects: dict[str, bytes]) -> list[bytes]:
+    return [line for block in blocks(objects) for line in block.lines]
 
 
 def test_plain_and_gzip_objects_are_read_line_by_line() -> None:
-    store = FakeS3(
-        {
-            "a": b"one\n\ntwo",
-            "b": gzip.compress(b"three\n") + gzip.compress(b"four\n"),
-            "c": b"",
-        }
-    )
-    assert list(read_lines(store, "lake", ["a", "b", "c"])) == [b"one", b"two", b"three", b"four"]
+    objects = {
+        "a": b"one\n\ntwo",
+        "b": gzip.compress(b"three\n") + gzip.compress(b"four\n"),
+        "c": b"",
+    }
+    assert lines_of(objects) == [b"one", b"two", b"three", b"four"]
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+def test_objects_larger_than_a_block_are_cut_at_ends_of_lines(
+    packed: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "BLOCK_BYTES", 100)
+    wanted = [f"line {number}".encode() * (number % 40 + 1) for number in range(200)]
+    found = list(blocks({"a": packed(b"\n".join(wanted))}))
+    assert [line for block in found for line in block.lines] == wanted
+    assert len(found) > 100
 
 
 def test_many_objects_come_in_order() -> None:
-    store = FakeS3({f"{number:03}": f"{number}\n".encode() for number in range(50)})
-    assert list(read_lines(store, "lake", sorted(store.objects))) == [
-        str(number).encode() for number in range(50)
-    ]
+    objects = {f"{number:03}": f"{number}\n".encode() for number in range(50)}
+    assert lines_of(objects) == [str(number).encode() for number in range(50)]
 
 
-def test_a_truncated_gzip_is_one_broken_line() -> None:
-    cut = gzip.compress(line("e1") + b"\n" + line("e2"))[:-20]
-    found = sort(*read_lines(FakeS3({"a": cut}), "lake", ["a"]))
+def test_few_objects_are_read_side_by_side_if_they_are_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arrivals, "READ_AHEAD_BYTES", 10)
+    listed = [Arrived(str(size), size, None) for size in (4, 6, 1, 30, 3)]
+    groups = [[item.size_bytes for item in group] for group in arrivals.side_by_side(listed)]
+    assert groups == [[4, 6], [1], [30], [3]]
+
+
+@pytest.mark.parametrize("cut", [1, 20, 60])
+def test_of_a_truncated_gzip_what_is_before_the_cut_counts(sort: Gather, cut: int) -> None:
+    texts = [line(f"e{number}", asked=f"{number * 7919 % 1000},7,true\n") for number in range(50)]
+    whole = gzip.compress(b"\n".join(texts))
+    found = sort(*blocks({"a": whole[:-cut]}))
     assert len(found.broken) == 1
-    assert found.records == []
+    assert "the gzip is damaged" in found.broken[0]["line"]
+    assert 0 < found.counts.records < 50
 
 
 def test_a_window_is_two_times_in_utc() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from seatrial.contracts.base import Contract, Part
 
@@ -12,13 +12,25 @@ from seatrial.contracts.base import Contract, Part
 class Window(Contract):
     """Written by collect_window beside window.parquet (one row per predicted row).
 
-    window.parquet has event_id, inference_id (null if the caller gave none), row (0-based within
-    the request), inference_time (UTC), the model's input columns and its output columns.
+    window.parquet, a folder with a partition for each `inference_date`, has event_id, inference_id
+    (null if the caller gave none), row (0-based within the request), inference_time (UTC), the
+    model's input columns and its output columns. `unobserved_columns` are those that the server was
+    told not to record, or to record as hashes only: null in window.parquet, the hashes as text in
+    `hash:<column>`. Nothing judges them.
+
+    Of a window with more than monitoring.max_rows rows an even sample of events is kept:
+    `sample_ratio` is its share. `records`, `rows` and `late_records` are what is kept; all other
+    counts are of the whole window, estimated from the sample. `late_records` were made in the
+    window before, and came too late to be counted there.
+
     `invocations` is CloudWatch's count, None if it has none. Completeness is
     (records + foreign + failed) / (invocations - synthetic): every call left a record. Where the
-    server records a sample, each record counts as many calls as it stands for.
-    `unobserved_columns` are those that the server was told not to record, or to record as hashes
-    only: null in window.parquet, the hashes as text in `hash:<column>`. Nothing judges them.
+    server records a sample, each record counts as many calls as it stands for. Below
+    `min_completeness_ratio` monitoring is `blind`.
+
+    If the endpoint was updated in the window, only records of the version that serves now are
+    judged: those from `judged_from` to `judged_to`. The others are `foreign_records`, of
+    `foreign_versions`.
     """
 
     endpoint_name: str
@@ -37,6 +49,24 @@ class Window(Contract):
     invocations: NonNegativeInt | None
     completeness_ratio: NonNegativeFloat | None
     unobserved_columns: tuple[str, ...] = ()
+    late_records: NonNegativeInt = 0
+    sample_ratio: PositiveFloat = 1.0
+    foreign_versions: tuple[str, ...] = ()
+    judged_from: AwareDatetime | None = None
+    judged_to: AwareDatetime | None = None
+    min_completeness_ratio: float = Field(default=0.0, ge=0, le=1)
+
+    @property
+    def blind(self) -> bool:
+        """True if too many calls left no record."""
+        ratio = self.completeness_ratio
+        return ratio is not None and ratio < self.min_completeness_ratio
+
+    @property
+    def judged_h(self) -> float:
+        """How many hours of the window the version that is judged has served."""
+        start, end = self.judged_from or self.started_at, self.judged_to or self.ended_at
+        return (end - start).total_seconds() / 3600
 
 
 class FailedExpectation(Part):
@@ -59,7 +89,10 @@ class QualityReport(Contract):
 
 
 class ColumnDrift(Part):
-    """One column's score against its bound; `drifted` needs both the bound and the floor passed."""
+    """One column's score against its bound; `drifted` needs both the bound and the floor passed.
+
+    Vanished are categories that the window should have: ten of them, going by the reference.
+    """
 
     column: str
     metric: str
@@ -72,6 +105,7 @@ class ColumnDrift(Part):
     reference_missing_ratio: NonNegativeFloat
     window_missing_ratio: NonNegativeFloat
     new_categories: tuple[str, ...]
+    vanished_categories: tuple[str, ...] = ()
 
 
 class DriftReport(Contract):

@@ -1,0 +1,58 @@
+"""The rows of a window.parquet of any size, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seatrial.contracts import Summary
+from seatrial.monitoring.columns import Column, columns_of, take
+from seatrial.monitoring.merging import merge
+from seatrial.monitoring.summary import summarise
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+Batches = Iterator[dict[str, "Array"]]
+BATCH_ROWS = 131_072
+
+
+def read_batches(path: Path, columns: Iterable[Column]) -> Batches:
+    """These columns in order of time, so many rows at once that memory does not matter."""
+    import pyarrow.dataset as ds
+
+    columns = tuple(columns)
+    names = [column.name for column in columns]
+    data = ds.dataset(path, format="parquet")
+    for batch in data.to_batches(
+        columns=names, batch_size=BATCH_ROWS, batch_readahead=1, fragment_readahead=1
+    ):
+        if batch.num_rows:
+            yield columns_of(batch.to_pandas(), columns)
+
+
+def summarise_window(path: Path, columns: Iterable[Column], *, like: Summary) -> Summary:
+    """The summary of all rows."""
+    columns = tuple(columns)
+    nothing = {column.name: np.empty(0) for column in columns}
+    total = summarise(nothing, like=like)
+    for batch in read_batches(path, columns):
+        total = merge(total, summarise(batch, like=like))
+    return total
+
+
+def sample_window(
+    path: Path, columns: Iterable[Column], *, rows: int, wanted: int
+) -> dict[str, Array]:
+    """At most `wanted` of the `rows` rows, evenly spaced over the window's time."""
+    chosen = np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
+    parts: list[dict[str, Array]] = []
+    start = 0
+    for batch in read_batches(path, columns):
+        end = start + len(next(iter(batch.values())))
+        parts.append(take(batch, chosen[(chosen >= start) & (chosen < end)] - start))
+        start = end
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
