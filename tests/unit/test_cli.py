@@ -34,6 +34,9 @@ def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.Co
         ["invoke"],
         ["cost"],
         ["cost", "refresh"],
+        ["loadtest"],
+        ["router"],
+        ["fanout"],
     ],
 )
 def test_every_verb_has_help(words: list[str]) -> None:

@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from seatrial.cli import cloud, cost, demo, endpoint, optimize, pipeline, steps
+from seatrial.cli import (
+    calling,
+    cloud,
+    cost,
+    demo,
+    endpoint,
+    loadtest,
+    optimize,
+    pipeline,
+    steps,
+)
 from seatrial.cli.output import FAILED, Shared
 from seatrial.errors import SeatrialError
 from seatrial.serving.errors import ServingError
@@ -24,7 +34,7 @@ app = typer.Typer(
 app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
 app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
-for verbs in (demo.app, optimize.app, steps.app, endpoint.app):
+for verbs in (demo.app, optimize.app, steps.app, endpoint.app, calling.app, loadtest.app):
     app.registered_commands += verbs.registered_commands
 
 

@@ -19,6 +19,7 @@ from seatrial.contracts.cost import (
     UsedPrice,
 )
 from seatrial.contracts.deployment import Action, Arming, Deployment, GoldenPrediction, SelfTest
+from seatrial.contracts.loadtest import LoadTest
 from seatrial.contracts.model import (
     ColumnType,
     DataFile,
@@ -107,6 +108,7 @@ __all__ = [
     "InputColumn",
     "LabelScores",
     "LeftOut",
+    "LoadTest",
     "MemoryGrowth",
     "MemorySample",
     "MetricScore",
