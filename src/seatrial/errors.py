@@ -5,6 +5,8 @@ SeatrialError
 │   ├── ConfigError     an unknown key or a value out of range in the configuration
 │   └── ContractError   a file between two steps that is missing or not of its type
 ├── CloudError          AWS (or localcloud) answered with an error, or not at all
+│   └── InvocationError an endpoint gave no prediction
+│       └── DeadlineError   … within the time that it was given
 └── DeploymentError     a change was made, failed its verification, and was taken back
 """
 
@@ -31,6 +33,20 @@ class ContractError(InputError):
 
 class CloudError(SeatrialError):
     """AWS (or localcloud) answered with an error, or not at all."""
+
+
+class InvocationError(CloudError):
+    """An endpoint gave no prediction; `spill`: it was busy, and another could be asked at once."""
+
+    def __init__(
+        self, what: str, *, code: str, spill: bool, got: object, allowed: object, do: str
+    ) -> None:
+        super().__init__(what, got=got, allowed=allowed, do=do)
+        self.code, self.spill = code, spill
+
+
+class DeadlineError(InvocationError):
+    """No prediction within the time that was given for it."""
 
 
 class DeploymentError(SeatrialError):

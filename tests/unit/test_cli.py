@@ -37,6 +37,9 @@ def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.Co
         ["cost"],
         ["cost", "refresh"],
         ["doctor"],
+        ["loadtest"],
+        ["router"],
+        ["fanout"],
     ],
 )
 def test_every_verb_has_help(words: list[str]) -> None:

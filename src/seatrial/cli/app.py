@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from seatrial.cli import (
+    calling,
     cloud,
     compare,
     config,
@@ -20,6 +21,7 @@ from seatrial.cli import (
     endpoint,
     infra,
     judge,
+    loadtest,
     optimize,
     pipeline,
     review,
@@ -39,7 +41,19 @@ app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
 app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
 app.add_typer(infra.app, name="infra", help="The foundation: bucket, roles, repositories, topic.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
-VERBS = (demo, doctor, config, optimize, steps, judge, endpoint, compare, review)
+VERBS = (
+    demo,
+    doctor,
+    config,
+    optimize,
+    steps,
+    judge,
+    endpoint,
+    compare,
+    calling,
+    loadtest,
+    review,
+)
 for module in VERBS:
     app.registered_commands += module.app.registered_commands
 

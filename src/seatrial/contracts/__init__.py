@@ -27,6 +27,7 @@ from seatrial.contracts.cost import (
     UsedPrice,
 )
 from seatrial.contracts.deployment import Action, Arming, Deployment, GoldenPrediction, SelfTest
+from seatrial.contracts.loadtest import LoadTest
 from seatrial.contracts.model import (
     ColumnType,
     DataFile,
@@ -126,6 +127,7 @@ __all__ = [
     "LabelScores",
     "LatencyMethod",
     "LeftOut",
+    "LoadTest",
     "MemoryGrowth",
     "MemorySample",
     "MetricScore",

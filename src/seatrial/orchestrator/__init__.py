@@ -1,0 +1,1 @@
+"""Several endpoints in one request, each with a deadline: see handler.py. Needs botocore only."""
