@@ -19,6 +19,13 @@ from seatrial.contracts.cost import (
     UsedPrice,
 )
 from seatrial.contracts.deployment import Action, Arming, Deployment, GoldenPrediction, SelfTest
+from seatrial.contracts.deployment_history import (
+    DeploymentHistory,
+    GoldenAnswer,
+    RollbackReport,
+    Serving,
+    VerifiedDeployment,
+)
 from seatrial.contracts.model import (
     ColumnType,
     DataFile,
@@ -97,10 +104,12 @@ __all__ = [
     "CurvePoint",
     "DataFile",
     "Deployment",
+    "DeploymentHistory",
     "DriftBound",
     "DriftReport",
     "Estimate",
     "FailedExpectation",
+    "GoldenAnswer",
     "GoldenPrediction",
     "InputColumn",
     "LabelScores",
@@ -124,8 +133,10 @@ __all__ = [
     "QualityReport",
     "Reaction",
     "Readiness",
+    "RollbackReport",
     "SelfTest",
     "ServerlessConfiguration",
+    "Serving",
     "Source",
     "SourceFormat",
     "Start",
@@ -136,6 +147,7 @@ __all__ = [
     "TrafficSummary",
     "UsedPrice",
     "Verdict",
+    "VerifiedDeployment",
     "Window",
     "first_problem",
     "read_contract",
