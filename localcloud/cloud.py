@@ -171,3 +171,4 @@ class Cloud:
             if since >= _METRICS_EVERY_S:
                 since = 0.0
                 await asyncio.to_thread(self._metrics.flush)
+                await asyncio.to_thread(self._moto.evaluate_alarms, time.time())

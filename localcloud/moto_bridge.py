@@ -25,6 +25,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import run_wsgi_app
 
 from seatrial.aws import split_s3_uri
+from seatrial.localcloud.alarm_states import evaluate
 from seatrial.localcloud.api import ACCOUNT, AwsError
 from seatrial.localcloud.filter_pattern import read_pattern
 from seatrial.localcloud.firehose import Batch, Target, read_target
@@ -124,6 +125,11 @@ class Moto:
     def put_metrics(self, namespace: str, data: list[dict[str, Any]]) -> None:
         """Put CloudWatch metrics, given as in PutMetricData with UTC timestamps."""
         self._distributions.put(self._backend("cloudwatch", self._region), namespace, data)
+
+    def evaluate_alarms(self, now: float) -> None:
+        """Bring the metric alarms up to date; `now` is seconds since 1970."""
+        backend = self._backend("cloudwatch", self._region)
+        evaluate(backend, self._distributions.samples_of(backend), now=now)
 
     def delivery_target(self, stream_name: str) -> Target | None:
         """Where that Firehose stream delivers to; None if it is gone or does not go to S3."""

@@ -25,12 +25,14 @@ from seatrial.pipelines.upsert import (
 )
 
 Which = Literal["readiness", "monitoring"]
+# The templates know one role for all steps.
+STEP_ROLES = ("measure", "deploy", "arm", "monitor", "react")
 # Keyword arguments of the templates, and the configuration's names for them.
 OVERRIDES = {
     "region": ("region",),
     "default_bucket": ("bucket",),
     "model_package_group_name": ("model_package_group",),
-    "role": ("roles", "job"),
+    "role": ("roles", *STEP_ROLES),
 }
 IGNORED = ("base_job_prefix", "sagemaker_project_arn", "sagemaker_project_name")
 OURS = ("config", "pipeline_name")
@@ -101,9 +103,9 @@ def template_pipeline(which: Which, kwargs: dict[str, Any]) -> TemplatePipeline:
             do="Correct --kwargs; everything else is in the file that `config` names",
         )
     overrides: dict[str, Any] = {}
-    for name, (section, *key) in OVERRIDES.items():
+    for name, (section, *keys) in OVERRIDES.items():
         if name in kwargs:
-            overrides[section] = {key[0]: kwargs[name]} if key else kwargs[name]
+            overrides[section] = dict.fromkeys(keys, kwargs[name]) if keys else kwargs[name]
     path = kwargs.get("config")
     config = load_config(Path(path) if path else None, **overrides)
     default = config.readiness_pipeline if which == "readiness" else config.monitoring_pipeline

@@ -10,6 +10,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from seatrial.config import Config
+from seatrial.deployment.approval import BY_HAND
 from seatrial.limits import load_limits
 from seatrial.pipelines.processing import (
     Folder,
@@ -48,6 +49,7 @@ def readiness_definition(config: Config, *, config_uri: str, profiler_uri: str) 
 def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     session = pipeline_session(config)
     from sagemaker.core.workflow.conditions import ConditionEquals
+    from sagemaker.core.workflow.execution_variables import ExecutionVariables
     from sagemaker.core.workflow.functions import JsonGet
     from sagemaker.core.workflow.parameters import ParameterString
     from sagemaker.core.workflow.properties import PropertyFile
@@ -55,6 +57,8 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     from sagemaker.mlops.workflow.fail_step import FailStep
 
     package = ParameterString(name="ModelPackageArn")
+    # The approval event's time; whoever starts it by hand means now.
+    approved_at = ParameterString(name="ApprovedAt", default_value=BY_HAND)
     config_parameter = ParameterString(name="ConfigUri", default_value=config_uri)
     make = StepFactory(config.readiness_pipeline, config, config_parameter, session)
     roles = config.roles
@@ -126,6 +130,8 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
         role=roles.deploy,
         arguments=[
             *("--model-package-arn", package),
+            *("--approved-at", approved_at),
+            *("--execution", ExecutionVariables.PIPELINE_EXECUTION_ARN),
             *("--readiness", verdict_folder.path),
             *("--candidates", candidates.path),
             *("--baseline", baseline_folder.path),
@@ -159,7 +165,8 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
         else_steps=[FailStep(name=NOT_READY, error_message=answer("message"))],
     )
     steps = [optimize, profile, baseline, judge, ready]
-    return definition_json(config.readiness_pipeline, [package, config_parameter], steps, session)
+    parameters = [package, approved_at, config_parameter]
+    return definition_json(config.readiness_pipeline, parameters, steps, session)
 
 
 def profile_arguments(config: Config) -> list[str]:

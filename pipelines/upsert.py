@@ -18,6 +18,7 @@ from seatrial.aws import S3, explained
 from seatrial.config import Config
 from seatrial.pipelines.monitoring import monitoring_definition
 from seatrial.pipelines.readiness import readiness_definition
+from seatrial.pipelines.rollback import rollback_definition
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
     definitions = make_definitions(
         config, config_uri=config_uri(config), profiler_uri=profiler_uri(config)
     )
+    wanted = {
+        config.readiness_pipeline: definitions.readiness,
+        config.monitoring_pipeline: definitions.monitoring,
+    }
+    if config.deployment.on_rejection == "roll_back":
+        wanted[config.rollback_pipeline] = rollback_definition(
+            config, config_uri=config_uri(config)
+        )
     arns = {
         name: upsert_pipeline(
             {
@@ -81,32 +90,54 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
             },
             sagemaker,
         )
-        for name, definition in (
-            (config.readiness_pipeline, definitions.readiness),
-            (config.monitoring_pipeline, definitions.monitoring),
-        )
+        for name, definition in wanted.items()
     }
-    rule = f"{config.project}-approval"
+    rules = _rules(config)
+    for rule in rules:
+        _upsert_rule(rule, arns[rule.pipeline], config, clients["events"])
+    return Upserted(arns, rules[0].name, definitions)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Which change of a package's approval starts which pipeline, with what of the event."""
+
+    name: str
+    status: str
+    pipeline: str
+    parameters: dict[str, str]
+
+
+def _rules(config: Config) -> list[_Rule]:
+    package = {"ModelPackageArn": "$.detail.ModelPackageArn"}
+    approval = {**package, "ApprovedAt": "$.time"}
+    rules = [_Rule(f"{config.project}-approval", "Approved", config.readiness_pipeline, approval)]
+    if config.deployment.on_rejection == "roll_back":
+        name = f"{config.project}-rejection"
+        rules.append(_Rule(name, "Rejected", config.rollback_pipeline, package))
+    return rules
+
+
+def _upsert_rule(rule: _Rule, pipeline_arn: str, config: Config, events: Any) -> None:
+    parameters = [{"Name": name, "Value": value} for name, value in rule.parameters.items()]
     target = {
-        "Id": config.readiness_pipeline,
-        "Arn": arns[config.readiness_pipeline],
+        "Id": rule.pipeline,
+        "Arn": pipeline_arn,
         "RoleArn": config.roles.events,
         "DeadLetterConfig": {"Arn": config.dead_letter_queue_arn},
-        "SageMakerPipelineParameters": {
-            "PipelineParameterList": [
-                {"Name": "ModelPackageArn", "Value": "$.detail.ModelPackageArn"}
-            ]
-        },
+        "SageMakerPipelineParameters": {"PipelineParameterList": parameters},
     }
-    with explained(f"the rule {rule}", do="Check the events:PutRule and PutTargets permissions"):
-        clients["events"].put_rule(
-            Name=rule,
-            EventPattern=json.dumps(approval_pattern(config.model_package_group)),
+    pattern = approval_pattern(config.model_package_group, status=rule.status)
+    with explained(
+        f"the rule {rule.name}", do="Check the events:PutRule and PutTargets permissions"
+    ):
+        events.put_rule(
+            Name=rule.name,
+            EventPattern=json.dumps(pattern),
             State="ENABLED",
-            Description="An approved model package starts the readiness pipeline",
+            Description=f"A model package that is {rule.status} starts {rule.pipeline}",
         )
-        clients["events"].put_targets(Rule=rule, Targets=[target])
-    return Upserted(arns, rule, definitions)
+        events.put_targets(Rule=rule.name, Targets=[target])
 
 
 def upload_referenced(config: Config, s3: Any) -> None:
@@ -120,14 +151,14 @@ def upload_referenced(config: Config, s3: Any) -> None:
         store.upload(path, profiler_uri(config))
 
 
-def approval_pattern(group: str) -> dict[str, Any]:
+def approval_pattern(group: str, *, status: str = "Approved") -> dict[str, Any]:
     """Events of approvals in that group; edits of an approved package's metadata are left out."""
     return {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Package State Change"],
         "detail": {
             "ModelPackageGroupName": [group],
-            "ModelApprovalStatus": ["Approved"],
+            "ModelApprovalStatus": [status],
             "UpdatedModelPackageFields": ["ModelApprovalStatus"],
         },
     }

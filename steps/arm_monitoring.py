@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from seatrial.aws import S3, client
+from seatrial.aws import S3
 from seatrial.config import Config, read_resolved_config
 from seatrial.contracts import Arming, Deployment, SelfTest, read_contract, write_contract
+from seatrial.deployment.history import read_history
+from seatrial.deployment.operating import make_clients, operating
+from seatrial.deployment.rollout import take_back
 from seatrial.errors import DeploymentError
 from seatrial.monitoring.selftest import seed_from, self_tests
-from seatrial.steps.deploy_endpoint import take_back
 from seatrial.steps.entry import run
 
 
@@ -92,7 +94,7 @@ def arm(
     model_package_arn: str,
     poll_s: float,
 ) -> Arming:
-    """Look for the records, test the monitor, and roll back if one of them fails."""
+    """Look for the records, test the monitor, and take the deployment back if one of them fails."""
     seen, waited_s = wait_for_records(
         {item.event_id for item in deployment.golden},
         hour_prefixes(deployment.records_uri, deployment.deployed_at),
@@ -103,8 +105,31 @@ def arm(
     tests = self_tests(baseline, seed_from(model_package_arn), min_rows=config.monitoring.min_rows)
     result = arming(deployment, seen, waited_s, tests)
     if not result.armed:
-        take_back(deployment.endpoint_name, deployment.rollback, clients, poll_s=poll_s)
+        take_back_unwatched(deployment, config, clients, poll_s=poll_s)
     return result
+
+
+def take_back_unwatched(
+    deployment: Deployment, config: Config, clients: Mapping[str, Any], *, poll_s: float
+) -> None:
+    """Undo the deployment, unless another one has taken its place meanwhile."""
+    name = deployment.endpoint_name
+    with operating(name, config, clients, poll_s=poll_s) as operator:
+        history = read_history(config.bucket, name, clients["s3"])
+        if [item.serving for item in history.verified[:1]] == [deployment.serving]:
+            take_back(operator, config, history, deployment)
+
+
+def not_deployed(deployment: Deployment) -> Arming:
+    """There is nothing to arm: a later approval serves, and is armed by its own execution."""
+    return Arming(
+        endpoint_name=deployment.endpoint_name,
+        records_seen=(),
+        waited_s=0,
+        self_tests=(),
+        armed=False,
+        reason=deployment.skipped,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,12 +143,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     config = read_resolved_config(args.config)
-    clients = {name: client(name, region=config.region) for name in ("sagemaker", "s3")}
+    deployment = read_contract(Deployment, args.deployment / "deployment.json")
+    if deployment.skipped is not None:
+        write_contract(not_deployed(deployment), args.output / "arming.json")
+        return 0
     result = arm(
-        read_contract(Deployment, args.deployment / "deployment.json"),
+        deployment,
         args.baseline,
         config,
-        clients,
+        make_clients(config),
         model_package_arn=args.model_package_arn,
         poll_s=1.0,
     )

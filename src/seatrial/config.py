@@ -195,6 +195,16 @@ class QuotasConfig(Part):
     endpoints: PositiveInt | None
 
 
+class DeploymentConfig(Part):
+    """How an endpoint is changed, and what is kept of the deployments before."""
+
+    keep_configurations: int = Field(ge=2)  # what serves, and one to roll back to
+    lease_s: float = Field(ge=1)
+    bake_s: NonNegativeFloat
+    on_rejection: Literal["keep", "roll_back"]
+    kms_key_arn: str | None
+
+
 class MonitoringConfig(Part):
     """What is compared, how often it may be wrong, and who is told."""
 
@@ -299,6 +309,7 @@ class Config(Contract):
     quotas: QuotasConfig
     prices: dict[str, NonNegativeFloat]
     unknown_blocks: tuple[str, ...]
+    deployment: DeploymentConfig
     monitoring: MonitoringConfig
     reactions: ReactionsConfig
     review: ReviewConfig
@@ -309,6 +320,11 @@ class Config(Contract):
     def readiness_pipeline(self) -> str:
         """The readiness pipeline's name."""
         return f"{self.project}-readiness"
+
+    @property
+    def rollback_pipeline(self) -> str:
+        """The rollback pipeline's name."""
+        return f"{self.project}-rollback"
 
     @property
     def monitoring_pipeline(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from seatrial.aws import explained
 from seatrial.client.attributes import EVENT_ID as EVENT_ID
 from seatrial.client.attributes import SYNTHETIC as SYNTHETIC
 from seatrial.client.attributes import read_attributes
-from seatrial.contracts import Action
+from seatrial.contracts import Serving
 from seatrial.errors import DeploymentError, InputError
 
 # CreateEndpoint of a serverless endpoint has been seen to take more than ten minutes.
@@ -24,17 +24,32 @@ RECORDS_TAG = "seatrial:records"
 
 @dataclass(frozen=True)
 class EndpointState:
-    """What DescribeEndpoint says."""
+    """What DescribeEndpoint says. `serving` is None if the endpoint has never been in service.
+
+    `serverless` is False for an endpoint of instances. `pending_config_name` is what an update that
+    is under way changes to.
+    """
 
     name: str
     status: str
     endpoint_config_name: str
     failure_reason: str | None
+    arn: str = ""
+    serving: Serving | None = None
+    serverless: bool = True
+    variant_name: str | None = None
+    image: str | None = None
+    pending_config_name: str | None = None
 
     @property
     def settled(self) -> bool:
         """True if no change is under way."""
         return not self.status.endswith("ing")
+
+    @classmethod
+    def in_service(cls, name: str, serving: Serving) -> EndpointState:
+        """An endpoint as it is expected to be."""
+        return cls(name, "InService", serving.endpoint_config_name, None, serving=serving)
 
 
 @dataclass(frozen=True)
@@ -57,8 +72,40 @@ def find_endpoint(name: str, sagemaker: Any) -> EndpointState | None:
             if "Could not find" in error.response["Error"]["Message"]:
                 return None
             raise
+    return _read_state(found)
+
+
+def _read_state(found: Mapping[str, Any]) -> EndpointState:
+    variant: Mapping[str, Any] = next(iter(found.get("ProductionVariants", [])), {})
+    images = variant.get("DeployedImages") or [{}]
+    never_served = found["EndpointStatus"] in ("Creating", "Failed") or not variant
+    serverless = variant.get("CurrentServerlessConfig")
     return EndpointState(
-        name, found["EndpointStatus"], found["EndpointConfigName"], found.get("FailureReason")
+        name=found["EndpointName"],
+        status=found["EndpointStatus"],
+        endpoint_config_name=found["EndpointConfigName"],
+        failure_reason=found.get("FailureReason"),
+        arn=found["EndpointArn"],
+        serving=None
+        if never_served
+        else serving_of_variant(found["EndpointConfigName"], serverless),
+        serverless=never_served or serverless is not None,
+        variant_name=variant.get("VariantName"),
+        image=images[0].get("SpecifiedImage"),
+        pending_config_name=found.get("PendingDeploymentSummary", {}).get("EndpointConfigName"),
+    )
+
+
+def serving_of_variant(
+    endpoint_config_name: str, serverless: Mapping[str, int] | None
+) -> Serving | None:
+    """That configuration with the concurrency of its variant; None for instances."""
+    if serverless is None:
+        return None
+    return Serving(
+        endpoint_config_name=endpoint_config_name,
+        max_concurrency=serverless["MaxConcurrency"],
+        provisioned_concurrency=serverless.get("ProvisionedConcurrency"),
     )
 
 
@@ -83,14 +130,6 @@ def config_tags(state: EndpointState, sagemaker: Any) -> dict[str, str]:
         )
         tags = sagemaker.list_tags(ResourceArn=described["EndpointConfigArn"])["Tags"]
     return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def apply(actions: Iterable[Action], clients: Mapping[str, Any]) -> None:
-    """Make the calls, in order."""
-    for action in actions:
-        doing = f"{action.service}:{action.method}"
-        with explained(doing, do="Check the job role's permissions and the account's quotas"):
-            getattr(clients[action.service], action.method)(**action.parameters)
 
 
 def wait_until_settled(

@@ -27,6 +27,8 @@ from seatrial.localcloud.images import Image, ImageMap, default_image_map
 REGION = "us-east-1"
 TINY = "tiny"  # the image that servers/tiny.py stands for
 TINY_SERVER = Path(__file__).parent / "servers" / "tiny.py"
+DOUBLING = "doubling"  # servers/doubling.py, which starts in no time
+DOUBLING_SERVER = Path(__file__).parent / "servers" / "doubling.py"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ def image_map() -> ImageMap:
     images = load_config().images
     ours = default_image_map(images.toolbox, images.serving, None).images
     tiny = Image(interpreter=sys.executable, serve=("python3", str(TINY_SERVER)))
-    return ImageMap(images={**ours, TINY: tiny})
+    doubling = Image(
+        interpreter=sys.executable, serve=("python3", "-I", "-S", str(DOUBLING_SERVER))
+    )
+    return ImageMap(images={**ours, TINY: tiny, DOUBLING: doubling})
 
 
 @pytest.fixture(scope="session")

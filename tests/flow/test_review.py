@@ -36,15 +36,15 @@ def review(aws: Aws, name: str, folder: Path) -> subprocess.CompletedProcess[str
 
 
 def test_a_busy_endpoint_is_told_what_to_change(aws: Aws, tmp_path: Path) -> None:
-    aws.model("busy")
-    aws.config("busy", MemorySizeInMB=3072, MaxConcurrency=2)
-    aws.sagemaker.create_endpoint(EndpointName="busy", EndpointConfigName="busy")
-    aws.settled("busy")
+    aws.model("reviewed")
+    aws.config("reviewed", MemorySizeInMB=3072, MaxConcurrency=2)
+    aws.sagemaker.create_endpoint(EndpointName="reviewed", EndpointConfigName="reviewed")
+    aws.settled("reviewed")
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: aws.ask("busy", "sleep 0.2"), range(6)))
+        list(pool.map(lambda _: aws.ask("reviewed", "sleep 0.2"), range(6)))
 
     def seen() -> Review:
-        ended = review(aws, "busy", tmp_path)
+        ended = review(aws, "reviewed", tmp_path)
         assert ended.returncode == 1, ended.stderr
         return Review.model_validate_json(ended.stdout)
 
@@ -58,7 +58,9 @@ def test_a_busy_endpoint_is_told_what_to_change(aws: Aws, tmp_path: Path) -> Non
     assert "ALERTS" in {item.topic for item in found.to_do}
 
     out = tmp_path / "out"
-    assert json.loads((out / "review.json").read_text(encoding="utf-8"))["endpoint_name"] == "busy"
+    assert (
+        json.loads((out / "review.json").read_text(encoding="utf-8"))["endpoint_name"] == "reviewed"
+    )
     changed = load_config(out / "change.yaml").endpoint
     assert changed.max_concurrency == 3
 

@@ -16,6 +16,7 @@ from least_privilege import Role, Seen, allows, read_accesses, read_roles
 
 from seatrial.aws import client
 from seatrial.contracts import Arming, Deployment, GoldenPrediction, Monitoring, read_contract
+from seatrial.deployment.operating import make_clients
 from seatrial.errors import CloudError
 from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK
 from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
@@ -24,8 +25,7 @@ from seatrial.examples.flights.traffic import Asked
 from seatrial.pipelines.execution import ExecutionStatus, executions, start, status
 from seatrial.pipelines.registration import describe_package
 from seatrial.pipelines.upsert import upsert
-from seatrial.steps.arm_monitoring import arm
-from seatrial.steps.deploy_endpoint import make_clients, take_back
+from seatrial.steps.arm_monitoring import arm, take_back_unwatched
 
 pytestmark = pytest.mark.flow
 
@@ -108,7 +108,7 @@ def test_an_approval_ends_in_a_watched_endpoint(story: Story, deployed: Executio
     deployment = deployment_of(story, deployed)
     serving = story.endpoint()
     assert serving.status == "InService"
-    assert serving.endpoint_config_name == deployment.endpoint_config_name
+    assert serving.serving == deployment.serving
     folder = story.kept.keep_outputs(deployed)
     arming = read_contract(Arming, folder / "ArmMonitoring/arming/arming.json")
     assert arming.armed
@@ -210,8 +210,7 @@ def test_approved_rolled_back_and_approved_again_it_is_deployed_again(
     neighbours: tuple[str, ExecutionStatus],
 ) -> None:
     first = deployment_of(story, deployed)
-    clients = make_clients(story.config)
-    take_back(first.endpoint_name, first.rollback, clients, poll_s=0.1)
+    take_back_unwatched(first, story.config, make_clients(story.config), poll_s=0.1)
     assert not story.clients["sagemaker"].list_endpoints()["Endpoints"]
     story.clients["sagemaker"].update_model_package(
         ModelPackageArn=package_arn, ModelApprovalStatus="Rejected"
@@ -220,7 +219,7 @@ def test_approved_rolled_back_and_approved_again_it_is_deployed_again(
     assert again.status == "Succeeded", again.failure_reason
     cached = {step.name for step in again.steps if step.cached}
     assert cached == {"OptimizeModel", "ProfileModel", "BuildBaseline"}
-    assert story.endpoint().endpoint_config_name == first.endpoint_config_name
+    assert story.endpoint().serving == first.serving
 
 
 def test_an_endpoint_whose_predictions_are_not_logged_is_taken_back(
@@ -235,7 +234,7 @@ def test_an_endpoint_whose_predictions_are_not_logged_is_taken_back(
         real.model_copy(update={"golden": (*real.golden, never)}),
         folder / "BuildBaseline" / "baseline",
         story.config.model_copy(update={"monitoring": impatient}),
-        {"sagemaker": story.clients["sagemaker"], "s3": story.clients["s3"]},
+        make_clients(story.config),
         model_package_arn=package_arn,
         poll_s=0.1,
     )

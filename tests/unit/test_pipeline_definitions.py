@@ -16,6 +16,7 @@ import pytest
 
 from seatrial.config import load_config
 from seatrial.pipelines.processing import offline
+from seatrial.pipelines.rollback import rollback_definition
 from seatrial.pipelines.upsert import Definitions, approval_pattern, make_definitions
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -88,6 +89,22 @@ def test_an_approval_matches_and_an_edit_of_metadata_does_not() -> None:
     detail = approval_pattern("flights")["detail"]
     assert detail["ModelApprovalStatus"] == ["Approved"]
     assert detail["UpdatedModelPackageFields"] == ["ModelApprovalStatus"]
+
+
+def test_a_rejection_matches_only_its_own_rule() -> None:
+    assert approval_pattern("flights", status="Rejected")["detail"] == {
+        **approval_pattern("flights")["detail"],
+        "ModelApprovalStatus": ["Rejected"],
+    }
+
+
+def test_the_rollback_pipeline_is_one_step_that_is_never_cached() -> None:
+    definition = json.loads(rollback_definition(load_config(), config_uri="s3://b/config.yaml"))
+    (step,) = definition["Steps"]
+    application = step["Arguments"]["AppSpecification"]
+    assert application["ContainerEntrypoint"][-1] == "seatrial.steps.roll_back"
+    assert {"Get": "Parameters.ModelPackageArn"} in application["ContainerArguments"]
+    assert not step.get("CacheConfig", {}).get("Enabled")
 
 
 def test_making_a_definition_leaves_no_credentials_behind(definitions: Definitions) -> None:

@@ -1,4 +1,4 @@
-"""`seatrial invoke` and `seatrial monitor`: an endpoint that serves."""
+"""`seatrial invoke|rollback|monitor`: an endpoint that serves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from seatrial.cli.output import (
     AGAINST,
+    say_actions,
     say_contract,
     say_json,
     say_table,
@@ -61,6 +62,36 @@ def invoke(
     else:
         sys.stdout.write(answer.body.decode())
         sys.stdout.flush()
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
+    dry_run: Annotated[bool, typer.Option(help="Print the calls, and make none.")] = False,
+) -> None:
+    """Serve the deployment before again, and verify it."""
+    from seatrial.deployment.operating import make_clients, operating
+    from seatrial.deployment.rollback import plan_rollback, roll_back
+    from seatrial.endpoint import get_endpoint
+
+    options = shared(context)
+    config = options.config()
+    clients = make_clients(config)
+    if dry_run:
+        planned = plan_rollback(
+            endpoint, config.bucket, sagemaker=clients["sagemaker"], s3=clients["s3"]
+        )
+        say_actions(planned.actions, as_json=options.as_json)
+        return
+    get_endpoint(endpoint, clients["sagemaker"])
+    with operating(endpoint, config, clients) as operator:
+        done = roll_back(operator, config.bucket)
+    if options.as_json:
+        say_json({"endpoint": endpoint, "serves": done.to.model_dump(mode="json")})
+    else:
+        serving, package = done.to.serving.endpoint_config_name, done.to.model_package_arn
+        typer.echo(f"{endpoint} serves {serving} of {package} again, verified")
 
 
 @app.command()

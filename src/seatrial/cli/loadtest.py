@@ -121,8 +121,8 @@ def _arrivals(traffic: Path | None, phases: tuple[PlannedPhase, ...]) -> tuple[f
 
 
 def _payloads(path: Path) -> tuple[Payload, ...]:
+    from seatrial.deployment.inputs import read_payloads
     from seatrial.errors import InputError
-    from seatrial.steps.deploy_endpoint import read_payloads
 
     try:
         found = tuple(read_payloads(path))

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from seatrial.config import Config
-    from seatrial.contracts import Contract, Readiness, ServerlessConfiguration
+    from seatrial.contracts import Action, Contract, Readiness, ServerlessConfiguration
 
 GOOD, AGAINST, FAILED = 0, 1, 2
 # Short enough for a terminal of 80 columns.
@@ -75,6 +75,20 @@ def say_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]])
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def say_actions(actions: Sequence[Action], *, as_json: bool) -> None:
+    """The calls that would be made."""
+    if as_json:
+        say_json([action.model_dump(mode="json") for action in actions])
+    elif not actions:
+        typer.echo("nothing to do: it is there already")
+    else:
+        rows = [
+            (action.service, action.method, str(next(iter(action.parameters.values()))))
+            for action in actions
+        ]
+        say_table("would call", ("service", "method", "name"), rows)
 
 
 def say_choices(readiness: Readiness) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from seatrial.cli.output import (
+    say_actions,
     say_contract,
-    say_json,
     say_table,
     shared,
     write_config,
@@ -149,25 +149,14 @@ def deploy(
 ) -> None:
     """Deploy a ready model, and verify it; on failure bring back what was there."""
     from seatrial.contracts import Deployment, read_contract
+    from seatrial.deployment.inputs import Folders
     from seatrial.steps import deploy_endpoint
 
     options = shared(context)
     if dry_run:
-        actions = deploy_endpoint.dry_run(
-            options.config(),
-            candidates=candidates,
-            readiness=readiness,
-            baseline=baseline,
-            model_package_arn=model_package_arn,
-        )
-        if options.as_json:
-            say_json([action.model_dump(mode="json") for action in actions])
-        else:
-            rows = [
-                (action.service, action.method, str(next(iter(action.parameters.values()))))
-                for action in actions
-            ]
-            say_table("would call", ("service", "method", "name"), rows)
+        folders = Folders(candidates, readiness, baseline)
+        actions = deploy_endpoint.dry_run(options.config(), folders, model_package_arn)
+        say_actions(actions, as_json=options.as_json)
         return
     deploy_endpoint.main(
         [
@@ -182,5 +171,8 @@ def deploy(
     result = read_contract(Deployment, out / "deployment.json")
     if options.as_json:
         say_contract(result)
+    elif result.skipped is not None:
+        typer.echo(f"{result.endpoint_name} was left as it is: {result.skipped}")
     else:
-        typer.echo(f"{result.endpoint_name} serves {result.endpoint_config_name}, verified")
+        serving = result.serving.endpoint_config_name
+        typer.echo(f"{result.endpoint_name} serves {serving}, verified")

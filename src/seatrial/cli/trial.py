@@ -72,8 +72,8 @@ def profile_endpoint(options: Shared, given: TrialOptions) -> None:
 def make_trial(config: Config, given: TrialOptions) -> Trial:
     """The candidate that was chosen, or the first survivor, on the tiers asked for."""
     from seatrial.contracts import Optimization, Readiness, read_contract
+    from seatrial.deployment.inputs import read_payloads
     from seatrial.limits import load_limits
-    from seatrial.steps.deploy_endpoint import read_payloads
     from seatrial.trial.plan import Trial, tiers_to_try
 
     limits = load_limits()

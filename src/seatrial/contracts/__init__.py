@@ -27,6 +27,13 @@ from seatrial.contracts.cost import (
     UsedPrice,
 )
 from seatrial.contracts.deployment import Action, Arming, Deployment, GoldenPrediction, SelfTest
+from seatrial.contracts.deployment_history import (
+    DeploymentHistory,
+    GoldenAnswer,
+    RollbackReport,
+    Serving,
+    VerifiedDeployment,
+)
 from seatrial.contracts.loadtest import LoadTest
 from seatrial.contracts.model import (
     ColumnType,
@@ -114,11 +121,13 @@ __all__ = [
     "DataFile",
     "Decision",
     "Deployment",
+    "DeploymentHistory",
     "DriftBound",
     "DriftReport",
     "EndpointProfile",
     "Estimate",
     "FailedExpectation",
+    "GoldenAnswer",
     "GoldenPrediction",
     "Guard",
     "GuardCode",
@@ -147,9 +156,11 @@ __all__ = [
     "QualityReport",
     "Reaction",
     "Readiness",
+    "RollbackReport",
     "SelfTest",
     "ServerlessConfiguration",
     "ServiceMetric",
+    "Serving",
     "Source",
     "SourceFormat",
     "Start",
@@ -163,6 +174,7 @@ __all__ = [
     "TrialPhase",
     "UsedPrice",
     "Verdict",
+    "VerifiedDeployment",
     "Window",
     "first_problem",
     "read_contract",

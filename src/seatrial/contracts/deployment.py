@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import AwareDatetime, NonNegativeFloat
 
 from seatrial.contracts.base import Contract, Part
+from seatrial.contracts.deployment_history import Serving
 
 
 class Action(Part):
@@ -28,15 +29,18 @@ class GoldenPrediction(Part):
 class Deployment(Contract):
     """Written by deploy_endpoint; read by arm_monitoring and the CLI.
 
-    `rollback` are the actions that bring back what was there before: an update to the previous
-    configuration, or the deletion of a first endpoint.
+    `skipped` says why nothing was deployed: a later approval is there. Then the rest says what it
+    would have been, with neither actions nor predictions.
+    `previous` is what a rollback brings back and `rollback` the calls for it; None and the deletion
+    of the endpoint if it is the first.
     """
 
     endpoint_name: str
     variant_name: str
     model_name: str
-    endpoint_config_name: str
-    previous_endpoint_config_name: str | None
+    serving: Serving
+    previous: Serving | None
+    skipped: str | None
     model_data_url: str
     baseline_uri: str
     log_group: str
@@ -44,6 +48,8 @@ class Deployment(Contract):
     actions: tuple[Action, ...]
     rollback: tuple[Action, ...]
     golden: tuple[GoldenPrediction, ...]
+    latency_p95_ms: NonNegativeFloat | None
+    approved_at: AwareDatetime
     deployed_at: AwareDatetime
 
 

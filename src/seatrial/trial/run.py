@@ -14,7 +14,8 @@ from seatrial.aws import S3
 from seatrial.config import Config
 from seatrial.contracts import Payload
 from seatrial.contracts.trial import EndpointProfile, TierTrial, TrialPhase
-from seatrial.endpoint import SYNTHETIC, apply, wait_until_settled
+from seatrial.deployment.operator import perform
+from seatrial.endpoint import SYNTHETIC, wait_until_settled
 from seatrial.errors import CloudError, DeploymentError
 from seatrial.trial.metrics import Observed, observe
 from seatrial.trial.plan import Trial
@@ -133,7 +134,8 @@ def _temporary(trial: Trial, memory_size_mb: int, url: str, around: Surroundings
 def _make(endpoint: Temporary, found: _Found, around: Surroundings) -> None:
     around.say(f"{endpoint.memory_size_mb} MB: making {endpoint.name}")
     started = time.monotonic()
-    apply(endpoint.plan(around.now()), around.clients)
+    for action in endpoint.plan(around.now()):
+        perform(action, around.clients)
     state = wait_until_settled(
         endpoint.name, around.clients["sagemaker"], poll_s=0.5, sleep=around.sleep
     )

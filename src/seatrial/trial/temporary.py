@@ -10,7 +10,7 @@ from typing import Any
 
 from seatrial.aws import split_s3_uri
 from seatrial.contracts import Action
-from seatrial.deployment import log_group
+from seatrial.deployment.target import log_group
 from seatrial.endpoint import EndpointState, wait_until_settled
 from seatrial.errors import SeatrialError
 

@@ -89,7 +89,7 @@ IDLE = (
     Idle("arm", "TakeBack", "sagemaker:DeleteEndpoint", "no deployment is taken back in it"),
     Idle("arm", "TakeBack", "sagemaker:DescribeEndpoint", "no deployment is taken back in it"),
     Idle("arm", "TakeBack", "sagemaker:UpdateEndpoint", "no deployment is taken back in it"),
-    Idle("monitor", "Ledger", "s3:GetObject s3:PutObject", "the ledger of late records, to come"),
+    Idle("monitor", "Ledger", "s3:GetObject", "the windows of the story do not adjoin"),
     Idle("endpoint", "EndpointMetrics", "cloudwatch:PutMetricData", PLATFORM),
     Idle("pipeline", "Jobs", "sagemaker:AddTags", "Pipelines tags its jobs; localcloud does not"),
     Idle("pipeline", "Jobs", "sagemaker:StopProcessingJob", "no execution is stopped"),

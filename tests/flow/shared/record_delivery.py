@@ -11,8 +11,11 @@ from doubling_model import archive_of, model_files
 
 from seatrial.config import load_config
 from seatrial.contracts import ServerlessConfiguration
-from seatrial.deployment import Target, look, plan
-from seatrial.endpoint import apply, wait_until_settled
+from seatrial.deployment.existing import look
+from seatrial.deployment.operator import perform
+from seatrial.deployment.planning import plan
+from seatrial.deployment.target import Target
+from seatrial.endpoint import wait_until_settled
 
 CONFIG = load_config()
 BUCKET = CONFIG.bucket
@@ -99,4 +102,6 @@ def delivered_ids(target: Target, s3: Any) -> Counter[str]:
 def _apply(target: Target, client: NewClient, services: set[str]) -> None:
     clients = {name: client(name) for name in ("sagemaker", "logs", "firehose")}
     actions = plan(target, look(target, clients), CONFIG)
-    apply([action for action in actions if action.service in services], clients)
+    for action in actions:
+        if action.service in services:
+            perform(action, clients)

@@ -1,0 +1,85 @@
+"""Every AWS call of a deployment and of a rollback, going wrong in every manner.
+
+    .venv/bin/python benchmarks/faults.py
+
+Four scenes (a first deployment, an update, concurrency changed in place, a rollback) on localcloud,
+with a model server that starts in milliseconds. For each call that a scene makes, its first
+occurrence is throttled, answered with a 5xx, refused for a limit, answered but the answer is lost
+(once; at every try of boto3), or the process is killed right after it. Then it has to hold that
+
+- the endpoint serves the old or the new configuration, or is not there if it was not before, and
+  predicts as it should;
+- running the same again ends in the new configuration, recorded as verified;
+- no configuration and no model is left that the history does not name.
+
+The service's own failures (an endpoint that ends Failed, an update that it silently takes back) are
+in tests/flow/test_deployments.py. Exits 1 if a cell breaks a promise.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests" / "flow"), str(ROOT / "tests" / "flow" / "shared")]
+
+
+@contextmanager
+def roomy_cloud() -> Iterator[Any]:
+    """A localcloud with the tests' images, and room for many endpoints."""
+    import yaml
+    from conftest import REGION, RunningCloud, image_map
+
+    from seatrial.localcloud.control import CloudSettings, down, up
+
+    with tempfile.TemporaryDirectory() as scratch:
+        state_dir = Path(scratch)
+        images = state_dir / "images.yaml"
+        images.write_text(yaml.safe_dump(image_map().model_dump(mode="json")), encoding="utf-8")
+        settings = CloudSettings(quota="endpoints=100,concurrency=4000")
+        info = up(state_dir, images_file=images, region=REGION, settings=settings)
+        try:
+            yield RunningCloud(info)
+        finally:
+            down(state_dir)
+
+
+def main() -> int:
+    """Play every cell and print it."""
+    from botocore.retries import standard
+    from faults import FAULTS, SCENES, Fault, Stage, play
+
+    backoff: Any = standard.ExponentialBackoff
+    backoff.delay_amount = lambda *_: 0  # boto3 retries as ever, but does not wait in between
+    outcomes: Counter[str] = Counter()
+    started = time.monotonic()
+    with roomy_cloud() as cloud:
+        for scene in SCENES:
+            stage = Stage(cloud, names=scene.replace(" ", "-"))
+            for call in stage.calls(scene):
+                for kind in FAULTS:
+                    cell = f"{scene:10} {call:36} {kind:13}"
+                    try:
+                        outcome = play(stage.scene(scene), Fault(call, kind))
+                    except Exception as error:
+                        outcomes["BROKEN"] += 1
+                        sys.stdout.write(f"{cell} BROKEN: {error!r}\n")
+                        stage = Stage(cloud, names=f"{scene.replace(' ', '-')}-{outcomes.total()}")
+                        continue
+                    outcomes[outcome.served] += 1
+                    sys.stdout.write(f"{cell} raised {outcome.raised:16} serves {outcome.served}\n")
+    seconds = time.monotonic() - started
+    said = ", ".join(f"{number} {what}" for what, number in sorted(outcomes.items()))
+    sys.stdout.write(f"{outcomes.total()} cells in {seconds:.0f} s; after the fault: {said}\n")
+    return 1 if outcomes["BROKEN"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Back to the deployment before, which was verified then and is verified again now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seatrial.aws import S3
+from seatrial.contracts import Action, DeploymentHistory, GoldenAnswer, VerifiedDeployment
+from seatrial.deployment.existing import find_endpoint_config
+from seatrial.deployment.history import (
+    golden_uri,
+    read_history,
+    rollback_target,
+    up_to,
+    write_history,
+)
+from seatrial.deployment.operator import Operator
+from seatrial.deployment.planning import plan_change
+from seatrial.deployment.retention import remove_unused
+from seatrial.endpoint import EndpointState, get_endpoint
+from seatrial.errors import DeploymentError, InputError
+from seatrial.pipelines.registration import describe_package
+from seatrial.verification import verify_answers, verify_model
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """From what is served to a deployment that was verified before it."""
+
+    state: EndpointState
+    to: VerifiedDeployment
+    history: DeploymentHistory
+    actions: tuple[Action, ...]
+
+
+def plan_rollback(endpoint_name: str, bucket: str, *, sagemaker: object, s3: object) -> Rollback:
+    """What a rollback would do now; InputError if there is nothing to go back to."""
+    state = get_endpoint(endpoint_name, sagemaker)
+    history = read_history(bucket, endpoint_name, s3)
+    to = rollback_target(history, state)
+    if to is None:
+        known = [item.serving.endpoint_config_name for item in history.verified]
+        raise InputError(
+            f"there is nothing to roll {endpoint_name} back to",
+            got=f"it serves {state.endpoint_config_name}; verified: {', '.join(known) or 'none'}",
+            allowed="an endpoint with an earlier verified deployment",
+            do="Approve the model package that is to serve",
+        )
+    by_config = find_endpoint_config(to.serving.endpoint_config_name, sagemaker)
+    if by_config is None:
+        raise InputError(
+            "the configuration to roll back to is gone",
+            got=to.serving.endpoint_config_name,
+            allowed="a configuration that nobody has deleted",
+            do=f"Approve {to.model_package_arn} again: that deploys it anew",
+        )
+    actions = plan_change(state, state.variant_name or "", to.serving, by_config)
+    return Rollback(state, to, history, tuple(actions))
+
+
+def roll_back(operator: Operator, bucket: str) -> Rollback:
+    """Serve the deployment before again, verify it, and record it.
+
+    DeploymentError if it does not verify: it then serves nevertheless, being what was asked for.
+    """
+    s3 = operator.clients["s3"]
+    operator.settle()
+    rollback = plan_rollback(operator.endpoint_name, bucket, sagemaker=operator.sagemaker, s3=s3)
+    state = operator.serve(rollback.to.serving)
+    if state is None:
+        raise DeploymentError(
+            "the endpoint is gone",
+            got=operator.endpoint_name,
+            allowed="an endpoint in service",
+            do="Approve a model package to deploy it anew",
+        )
+    verify_model(state, rollback.to.model_name, rollback.to.image, operator.sagemaker)
+    verify_answers(
+        operator.endpoint_name,
+        read_golden(bucket, operator.endpoint_name, rollback.to, S3(s3)),
+        operator.clients["sagemaker-runtime"],
+    )
+    history = up_to(rollback.history, rollback.to.serving)
+    # Before the record: a rollback that is run again after it would go one further.
+    remove_unused(operator, history, bucket)
+    write_history(history, bucket, operator.lease.fence, s3)
+    return rollback
+
+
+def roll_back_rejected(operator: Operator, bucket: str, model_package_arn: str) -> Rollback | None:
+    """Roll back if that package is rejected, and is what was deployed last; else None.
+
+    InputError if there is nothing to go back to: the endpoint then goes on with what it has.
+    """
+    package = describe_package(model_package_arn, operator.sagemaker)
+    verified = read_history(bucket, operator.endpoint_name, operator.clients["s3"]).verified
+    deployed = [item.model_package_arn for item in verified[:1]]
+    if package["ModelApprovalStatus"] != "Rejected" or deployed != [model_package_arn]:
+        return None
+    return roll_back(operator, bucket)
+
+
+def read_golden(
+    bucket: str, endpoint_name: str, deployment: VerifiedDeployment, s3: S3
+) -> list[GoldenAnswer]:
+    """The answers that were verified when that was deployed."""
+    uri = golden_uri(bucket, endpoint_name, deployment.serving.endpoint_config_name)
+    lines = s3.get_bytes(uri).decode().splitlines()
+    return [GoldenAnswer.model_validate_json(line) for line in lines]

@@ -1,0 +1,261 @@
+"""Makes one call of a deployment go wrong in a given manner; what must hold then, and afterwards.
+
+A fault sits in boto3's clients, below its retries, so that these are part of what is tried.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ReadTimeoutError
+from botocore.httpsession import URLLib3Session
+from dock import PAYLOAD, Dock
+
+from seatrial.contracts import Serving
+from seatrial.deployment.target import Target, stream_name
+from seatrial.endpoint import EndpointState, wait_until_settled
+from seatrial.errors import SeatrialError
+
+# What changes something; all else only looks.
+CHANGES = ("Create", "Put", "Update", "Delete")
+ERRORS = {
+    "throttled": (400, "ThrottlingException"),
+    "5xx": (500, "InternalFailure"),
+    "limit": (400, "ResourceLimitExceeded"),
+}
+LOST = ("answer lost", "answers lost")  # of the first try, of all tries; the call took effect
+KILLED = "killed"  # right after the call
+FAULTS = (*ERRORS, *LOST, KILLED)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it would have done any more happens."""
+
+
+@dataclass
+class Fault:
+    """Strikes at the call `call`: an operation, and for an object in S3 the start of its key."""
+
+    call: str
+    kind: str
+    struck: int = 0
+    seen: list[str] = field(default_factory=list)
+    _session: Any = field(default_factory=URLLib3Session)
+
+    def __call__(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> Any:
+        """botocore's `before-send`: None lets the call through."""
+        if self.kind == KILLED and self.struck:
+            raise Killed
+        name = _name(event_name, request)
+        if name not in self.seen:
+            self.seen.append(name)
+        if name != self.call:
+            return None
+        self.struck += 1
+        if self.kind in ERRORS:
+            return _error(request, *ERRORS[self.kind])
+        if self.kind == "answer lost" and self.struck > 1:
+            return None
+        self._session.send(request)
+        if self.kind == KILLED:
+            raise Killed
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+
+def _name(event_name: str, request: AWSPreparedRequest) -> str:
+    operation = event_name.rsplit(".", 1)[-1]
+    if "/locks/" in request.url:
+        return f"{operation} lease"
+    for part in ("history", "golden"):
+        if f"/{part}" in request.url:
+            return f"{operation} {part}"
+    return operation
+
+
+def _error(request: AWSPreparedRequest, status: int, code: str) -> AWSResponse:
+    if (
+        ".json" in request.url
+        or "/locks/" in request.url
+        or "x-amz-target" not in {name.lower() for name in request.headers}
+    ):
+        body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+    else:
+        body = json.dumps({"__type": code, "message": "injected"}).encode()
+    headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": code}
+
+    class Raw(io.BytesIO):
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield self.getvalue()
+
+    return AWSResponse(request.url, status, headers, Raw(body))
+
+
+@contextmanager
+def striking(dock: Dock, fault: Fault) -> Iterator[None]:
+    """The fault in the dock's clients."""
+    for one in dock.clients.values():
+        one.meta.events.register_first("before-send", fault, unique_id="fault")
+    try:
+        yield
+    finally:
+        for one in dock.clients.values():
+            one.meta.events.unregister("before-send", unique_id="fault")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is done to an endpoint, from one state to another."""
+
+    name: str
+    dock: Dock
+    act: Callable[[], object]
+    old: Serving | None
+    new: Serving | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one cell of the matrix."""
+
+    raised: str
+    served: str
+
+
+def play(scene: Scene, fault: Fault) -> Outcome:
+    """One cell: strike, look, run it again, look again. AssertionError if a promise is broken."""
+    with striking(scene.dock, fault):
+        raised = _try(scene.act)
+    assert fault.struck, f"{fault.call} was not called: {fault.seen}"
+    served = _check_serves(scene)
+    _try_again(scene)
+    _check_converged(scene)
+    return Outcome(raised, served)
+
+
+def _try(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except (SeatrialError, Killed) as error:
+        return type(error).__name__
+    return "nothing"
+
+
+def _try_again(scene: Scene) -> None:
+    recorded = [item.serving for item in scene.dock.history().verified[:1]]
+    state = settled(scene.dock)
+    done = state is not None and [state.serving] == recorded == [scene.new]
+    if scene.name == "roll back" and done:
+        return  # all of it was done: once more would go one further
+    scene.act()
+
+
+def _check_serves(scene: Scene) -> str:
+    """After the fault: the old or the new configuration, and it predicts as it should."""
+    state = settled(scene.dock)
+    if state is None:
+        assert scene.old is None, "the endpoint is gone"
+        return "none, as before"
+    assert state.status == "InService", state
+    assert state.serving in (scene.old, scene.new), state
+    _check_predicts(scene.dock)
+    return "new" if state.serving == scene.new else "old"
+
+
+def _check_predicts(dock: Dock) -> None:
+    runtime = dock.clients["sagemaker-runtime"]
+    answer = runtime.invoke_endpoint(
+        EndpointName=dock.name, Body=PAYLOAD.body, ContentType="text/csv"
+    )
+    assert answer["Body"].read() == b"2.0\n4.0\n"
+
+
+def _check_converged(scene: Scene) -> None:
+    """After another run: the new configuration, recorded as verified, and nothing left over."""
+    state, history = settled(scene.dock), scene.dock.history()
+    assert state is not None
+    assert (state.status, state.serving) == ("InService", scene.new)
+    assert history.attempt is None
+    assert history.verified[0].serving == scene.new
+    configs, models = scene.dock.left()
+    assert configs == {item.serving.endpoint_config_name for item in history.verified}
+    assert models == {item.model_name for item in history.verified}
+
+
+def settled(dock: Dock) -> EndpointState | None:
+    """The endpoint, once nothing is under way."""
+    return wait_until_settled(dock.name, dock.clients["sagemaker"], poll_s=0.02)
+
+
+class Stage:
+    """Sets the scenes; those of one endpoint follow on each other, which saves their set-up."""
+
+    def __init__(self, cloud: Any, *, names: str = "stage") -> None:
+        self._cloud, self._names = cloud, names
+        self._number = 0
+        self._docks: dict[str, Dock] = {}
+
+    def scene(self, name: str) -> Scene:
+        """The next one of that name."""
+        self._number += 1
+        return {
+            "first": self._first,
+            "update": self._update,
+            "in place": self._in_place,
+            "roll back": self._roll_back,
+        }[name]()
+
+    def calls(self, name: str) -> list[str]:
+        """The calls that such a scene makes when nothing goes wrong, each once, in order."""
+        scene = self.scene(name)
+        fault = Fault("none", "none")
+        with striking(scene.dock, fault):
+            scene.act()
+        return fault.seen
+
+    def _dock(self, name: str, *, deployments: int = 1) -> Dock:
+        if name not in self._docks:
+            dock = Dock.of(self._cloud, f"{self._names}-{name}")
+            self._docks[name] = replace(dock, lease_s=0.3)  # after a kill it is waited for
+            for _ in range(deployments):
+                dock.deploy(dock.target(dock.package()))
+        return self._docks[name]
+
+    def _first(self) -> Scene:
+        if (before := self._docks.pop("fresh", None)) is not None:  # an account has quotas
+            before.clients["sagemaker"].delete_endpoint(EndpointName=before.name)
+            stream = stream_name(before.name)
+            before.clients["firehose"].delete_delivery_stream(DeliveryStreamName=stream)
+        dock = replace(Dock.of(self._cloud, f"{self._names}-fresh{self._number}"), lease_s=0.3)
+        self._docks["fresh"] = dock
+        return self._deploys("first", dock, dock.target(dock.package()))
+
+    def _update(self) -> Scene:
+        dock = self._dock("update", deployments=3)  # so that the next one removes the first
+        return self._deploys("update", dock, dock.target(dock.package()))
+
+    def _in_place(self) -> Scene:
+        dock = self._dock("inplace")
+        package = dock.history().verified[0].model_package_arn
+        target = dock.target(package, concurrency=2 + self._number % 100)
+        return self._deploys("in place", dock, target)
+
+    def _deploys(self, name: str, dock: Dock, target: Target) -> Scene:
+        state = settled(dock)
+        old = None if state is None else state.serving
+        return Scene(name, dock, lambda: dock.deploy(target), old, target.serving)
+
+    def _roll_back(self) -> Scene:
+        dock = self._dock("back")
+        before = dock.history().verified[0].serving
+        target = dock.target(dock.package())
+        dock.deploy(target)
+        return Scene("roll back", dock, dock.roll_back, target.serving, before)
+
+
+SCENES: Sequence[str] = ("first", "update", "in place", "roll back")
