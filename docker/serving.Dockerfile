@@ -27,7 +27,7 @@ COPY docker/serve /opt/seatrial/bin/serve
 # Any user must be able to read it, whatever the umask of the checkout.
 RUN chmod -R a+rX,go-w /opt/seatrial && chmod 755 /opt/seatrial/bin/serve
 
-# ---- our code: some 200 KB, in a layer of its own
+# ---- our code: some 300 KB, in a layer of its own
 FROM packages AS code
 COPY src/seatrial/__init__.py /opt/seatrial/code/seatrial/__init__.py
 COPY serving /opt/seatrial/code/seatrial/serving

@@ -6,6 +6,7 @@ and /ping answers, only after the model has predicted its own input example.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -13,7 +14,6 @@ import sys
 from pathlib import Path
 
 import orjson
-from uvicorn import Config, Server
 
 from seatrial.serving.app import Application
 from seatrial.serving.codec import JSON
@@ -22,13 +22,11 @@ from seatrial.serving.invocation import Request, Responder, answer, graph_respon
 from seatrial.serving.model import Model
 from seatrial.serving.record import Records
 from seatrial.serving.recorder import Recorder
+from seatrial.serving.server import Server
 from seatrial.serving.settings import Settings, read_settings
 from seatrial.serving.signature import Signature, has_code, read_signature
 
 FAILED = 2
-# Idle connections of a client that asks once a minute stay open.
-_KEEP_ALIVE_S = 75
-_DRAIN_S = 3
 
 
 def main() -> int:
@@ -46,7 +44,9 @@ def serve(settings: Settings) -> None:
     """Serve; StartError if that cannot begin."""
     records = Records.take_over_stdout(max_line_bytes=settings.max_record_bytes)
     with bind(settings.host, settings.port) as listener:
-        signature, respond = load(settings.model_dir, threads=settings.threads)
+        signature, respond = load(
+            settings.model_dir, threads=settings.threads, keep_columns=settings.recording.redacts
+        )
         settings.recording.require_columns(signature.input_names)
         try_example(respond, signature)
         recorder = Recorder(records, settings.identity, settings.recording)
@@ -54,21 +54,25 @@ def serve(settings: Settings) -> None:
         _run(app, listener)
 
 
-def load(folder: Path, *, threads: int | None = None) -> tuple[Signature, Responder]:
-    """The model in `folder`, with its own code if it brings some; StartError if that fails."""
+def load(
+    folder: Path, *, threads: int | None = None, keep_columns: bool = True
+) -> tuple[Signature, Responder]:
+    """The model in `folder`, with its own code if it brings some; StartError if that fails.
+
+    `keep_columns`: see graph_responder.
+    """
     if has_code(folder):
         from seatrial.serving.script import Script
 
         signature = read_signature(folder)
         return signature, Script.load(folder, signature, threads=threads)
     model = Model.load(folder, threads=threads)
-    return model.signature, graph_responder(model)
+    return model.signature, graph_responder(model, keep_columns=keep_columns)
 
 
 def bind(host: str, port: int) -> socket.socket:
     """A socket on that port that does not listen yet; StartError if it is taken."""
-    # asyncio turns Nagle's algorithm off only for sockets that say they are TCP: 40 ms a request
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -110,22 +114,13 @@ def _run(app: Application, listener: socket.socket) -> None:
         listener.listen()  # another process may have bound it too, and been quicker
     except OSError as error:
         raise _port_taken("{}:{}".format(*listener.getsockname()), error) from error
-    config = Config(
-        app,
-        http="httptools",
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_DRAIN_S,
-    )
-    # uvicorn raises the signal again once it has stopped.
+    server = Server(listener, app)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-    Server(config).run(sockets=[listener])
+        signal.signal(number, lambda *_: server.stop())
+    # What is there by now stays: nothing of it needs to be looked at again.
+    gc.collect()
+    gc.freeze()
+    server.run()
 
 
 if __name__ == "__main__":

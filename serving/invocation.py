@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -14,24 +14,25 @@ from seatrial.serving.codec import (
     CONTENT_TYPES,
     ENCODINGS,
     JSON,
+    MediaType,
     answer_type,
     decode,
     encode,
     media_type,
 )
 from seatrial.serving.errors import PredictionError, RequestError, ServingError, error_body
+from seatrial.serving.http1 import MAX_BODY_BYTES
 from seatrial.serving.model import Model
+from seatrial.serving.plain import plain_rows
+from seatrial.serving.reply import fault
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-MAX_BODY_BYTES = 4 * 2**20  # the service's own limit, each way
 
-
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A request's body and how it is written; `body` None if it was over the limit."""
 
     content_type: str
@@ -39,8 +40,7 @@ class Request:
     body: bytes | None
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A response, how many rows were predicted for it, and of which columns, if any were."""
 
     status: int
@@ -67,13 +67,7 @@ def answer(respond: Responder, request: Request) -> Answer:
         return refusal(error, 500)
     except Exception as error:  # whatever it is, the caller gets an answer and the log a trace
         traceback.print_exc(file=sys.stderr)
-        fault = PredictionError(
-            "the server failed",
-            got=f"{type(error).__name__}: {error}",
-            allowed="an answer to every request",
-            do="Report this with the trace in the endpoint's log",
-        )
-        return refusal(fault, 500)
+        return refusal(fault(error), 500)
 
 
 def refusal(error: ServingError, status: int) -> Answer:
@@ -81,19 +75,34 @@ def refusal(error: ServingError, status: int) -> Answer:
     return Answer(status, JSON, ENCODINGS[JSON], orjson.dumps(error_body(error)), rows=0)
 
 
-def graph_responder(model: Model) -> Responder:
-    """Answers with an ONNX model alone: columns in, columns out."""
+def graph_responder(model: Model, *, keep_columns: bool = True) -> Responder:
+    """Answers with an ONNX model alone: columns in, columns out.
+
+    Without `keep_columns` an answer need not say which columns were asked for: a request of plain
+    numbers then goes straight into the graph, see plain.py.
+    """
+    plain = None if keep_columns else plain_rows(model)
 
     def respond(request: Request) -> Answer:
-        kind = media_type(request.content_type)
-        wanted = answer_type(kind.name, request.accept)
-        columns = decode(request.body or b"", request.content_type, model.signature)
-        predicted = model.predict(columns)
-        rows = len(next(iter(columns.values())))
-        body = encode(predicted, wanted)
-        return Answer(200, CONTENT_TYPES[wanted], ENCODINGS[wanted], body, rows, columns)
+        body = request.body or b""
+        kind, wanted = _negotiated(request.content_type, request.accept)
+        tensor = None if plain is None else plain.read(body, kind)
+        if tensor is not None:
+            predicted, rows, columns = model.run_one(tensor), len(tensor), None
+        else:
+            columns = decode(body, request.content_type, model.signature)
+            predicted, rows = model.predict(columns), len(next(iter(columns.values())))
+        written = encode(predicted, wanted)
+        return Answer(200, CONTENT_TYPES[wanted], ENCODINGS[wanted], written, rows, columns)
 
     return respond
+
+
+@lru_cache(maxsize=64)
+def _negotiated(content_type: str, accept: str) -> tuple[MediaType, str]:
+    """What the request is written in, and what to answer in; clients repeat themselves."""
+    kind = media_type(content_type)
+    return kind, answer_type(kind.name, accept)
 
 
 def _require_size(request: Request) -> None:

@@ -11,13 +11,14 @@ numbers cannot take one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 
+from seatrial.serving.bound import BoundRow, bind_row
 from seatrial.serving.errors import PredictionError, RequestError, StartError
 from seatrial.serving.graph import feed_plan, require_outputs
 from seatrial.serving.signature import Output, Signature, read_signature
@@ -44,8 +45,12 @@ class Model:
     def __init__(self, session: Any, signature: Signature) -> None:
         self.signature = signature
         self._session = session
-        self._tensors = feed_plan(session, signature)
+        self.tensors = feed_plan(session, signature)
+        self._bound: BoundRow | None = None
         self._output_names = require_outputs(session, signature)
+        self._outputs = [
+            (item, self._output_names.index(item.onnx_output)) for item in signature.outputs
+        ]
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Model:
@@ -91,13 +96,29 @@ class Model:
 
     def _predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:
         rows = len(next(iter(columns.values())))
-        feeds = {tensor.name: tensor.fill(columns, rows) for tensor in self._tensors}
+        return self.run({tensor.name: tensor.fill(columns, rows) for tensor in self.tensors})
+
+    def bind_row(self, row: Array) -> None:
+        """Let `run_one` be quick for rows like this one, if the graph allows that."""
+        self._bound = bind_row(self._session, row, self._output_names)
+
+    def run_one(self, tensor: Array) -> dict[str, Array]:
+        """As `run`, for a graph's only input, in any type of numbers that it holds.
+
+        The answer is overwritten by the next call.
+        """
+        if self._bound is not None and len(tensor) == 1:
+            try:
+                return self._answer(self._bound.run(tensor))
+            except Exception:  # noqa: S110 - `run` says what it is, or knows another size of answer
+                pass
+        [only] = self.tensors
+        return self.run({only.name: tensor.astype(only.element, copy=False)})
+
+    def run(self, feeds: dict[str, Array]) -> dict[str, Array]:
+        """The answer's columns for what the graph is fed; PredictionError if it fails."""
         try:
-            raw = self._session.run(self._output_names, feeds)
-            found = dict(zip(self._output_names, raw, strict=True))
-            return {
-                item.name: _output(item, found[item.onnx_output]) for item in self.signature.outputs
-            }
+            return self._answer(self._session.run(self._output_names, feeds))
         except Exception as error:  # onnxruntime's own errors have no common base
             raise PredictionError(
                 "the model failed",
@@ -105,6 +126,9 @@ class Model:
                 allowed="an answer for every row",
                 do="Read the endpoint's log, and try the request on the model offline",
             ) from error
+
+    def _answer(self, raw: Sequence[Array]) -> dict[str, Array]:
+        return {item.name: _output(item, raw[place]) for item, place in self._outputs}
 
 
 def _count_rows(columns: Mapping[str, Array]) -> int:
@@ -140,5 +164,9 @@ def _options(threads: int, *, mapped: bool) -> Any:
 
 def _output(item: Output, raw: Array) -> Array:
     """One column of the answer out of a tensor of shape (rows,) or (rows, columns)."""
-    values = raw if raw.ndim == 1 else raw.reshape(len(raw), -1)[:, item.index or 0]
+    if raw.ndim == 1:
+        values = raw
+    else:
+        flat = raw if raw.ndim == 2 else raw.reshape(len(raw), -1)
+        values = flat[:, item.index or 0]
     return values.astype(ANSWER_TYPES[item.type], copy=False)

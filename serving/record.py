@@ -2,8 +2,7 @@
 
 SageMaker's data-capture JSON with a `seatrial` block. It is written before the response leaves: a
 sandbox is frozen between requests and may be killed, so nothing may wait in a buffer or a thread.
-A record that is longer than a line may
-be is written in parts, see record_parts.py.
+A record that is longer than a line may be is written in parts, see record_parts.py.
 """
 
 from __future__ import annotations
@@ -12,28 +11,18 @@ import base64
 import os
 import select
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
 
-from seatrial.serving.errors import RequestError, StartError
+from seatrial.serving.caller import Caller
+from seatrial.serving.errors import StartError
 from seatrial.serving.record_parts import DEFAULT_MAX_LINE_BYTES, split_record
 from seatrial.serving.settings import Identity
 
 
-@dataclass(frozen=True)
-class Caller:
-    """What the caller's headers say of a request."""
-
-    inference_id: str | None
-    synthetic: bool
-    time: datetime | None
-
-
-@dataclass(frozen=True)
-class Captured:
+class Captured(NamedTuple):
     """A body and its type, as they went in or out."""
 
     content_type: str
@@ -41,70 +30,70 @@ class Captured:
     body: bytes
 
 
-@dataclass(frozen=True)
-class Served:
-    """How a request went."""
+class Served(NamedTuple):
+    """How a request went; `at` in ISO 8601 and UTC, to the second."""
 
     event_id: str
-    at: datetime
+    at: str
     latency_ms: float
     cold: bool
     rows: int
     status: int
 
 
-def read_caller(headers: Mapping[str, str], *, accept_time: bool) -> Caller:
-    """The caller's marks; RequestError for a time that is none.
-
-    Custom attributes are a comma-separated list; those that are not ours are somebody else's.
-    """
-    attributes = {
-        name.strip(): value.strip()
-        for name, _, value in (
-            part.partition("=")
-            for part in headers.get("x-amzn-sagemaker-custom-attributes", "").split(",")
-        )
-    }
-    time = attributes.get("seatrial-time") if accept_time else None
-    return Caller(
-        inference_id=headers.get("x-amzn-sagemaker-inference-id") or None,
-        synthetic=attributes.get("seatrial-synthetic") == "true",
-        time=None if time is None else _parse_time(time),
-    )
+# How a captured body ends, by its encoding.
+_ENDS = {name: b',"encoding":"%b"}' % name.encode() for name in ("CSV", "JSON", "BASE64")}
 
 
-def prediction_record(
-    caller: Caller,
-    asked: Captured | None,
-    answered: Captured | None,
-    served: Served,
-    identity: Identity,
-) -> dict[str, Any]:
-    """The record of one request; a body that is None is left out."""
-    event: dict[str, str] = {"eventId": served.event_id}
-    if caller.inference_id is not None:
-        event["inferenceId"] = caller.inference_id
-    event["inferenceTime"] = served.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    captured = {}
-    if asked is not None:
-        captured["endpointInput"] = _captured(asked, "INPUT")
-    if answered is not None:
-        captured["endpointOutput"] = _captured(answered, "OUTPUT")
-    return {
-        "captureData": captured,
-        "eventMetadata": event,
-        "eventVersion": "0",
-        "seatrial": {
+class RecordWriter:
+    """Writes records of one endpoint as JSON; what is the same in all of them is written once."""
+
+    def __init__(self, identity: Identity, marks: Mapping[str, Any]) -> None:
+        ours = {
             "endpoint": identity.endpoint,
             "variant": identity.variant,
             "model_version": identity.model_version,
-            "latency_ms": round(served.latency_ms, 3),
-            "cold": served.cold,
-            "rows": served.rows,
-            "synthetic": caller.synthetic,
-            "status": served.status,
-        },
-    }
+        }
+        self._ours = orjson.dumps(ours)[:-1]  # what follows belongs to the same object
+        self._marks = b"," + orjson.dumps(marks)[1:-1] if marks else b""
+
+    def line(
+        self,
+        caller: Caller,
+        asked: Captured | None,
+        answered: Captured | None,
+        served: Served,
+        unwritten: int = 0,
+    ) -> bytes:
+        """The line of one request; a body that is None is left out.
+
+        `unwritten`: how many records before it were lost.
+        """
+        event_id, at, latency_ms, cold, rows, status = served
+        bodies = []
+        if asked is not None:
+            bodies.append(b'"endpointInput":' + _captured(asked, "INPUT"))
+        if answered is not None:
+            bodies.append(b'"endpointOutput":' + _captured(answered, "OUTPUT"))
+        named = b"" if caller.inference_id is None else _named(caller.inference_id)
+        return (
+            b'{"captureData":{%b},"eventMetadata":{"eventId":"%b",%b"inferenceTime":"%b"},'
+            b'"eventVersion":"0","seatrial":%b,"latency_ms":%b,"cold":%b,"rows":%d,'
+            b'"synthetic":%b,"status":%d%b%b}}\n'
+        ) % (
+            b",".join(bodies),
+            event_id.encode(),
+            named,
+            at.encode(),
+            self._ours,
+            orjson.dumps(round(latency_ms, 3)),
+            b"true" if cold else b"false",
+            rows,
+            b"true" if caller.synthetic else b"false",
+            status,
+            self._marks,
+            b',"unwritten":%d' % unwritten if unwritten else b"",
+        )
 
 
 class Records:
@@ -136,17 +125,17 @@ class Records:
             ) from error
         return cls(descriptor, max_line_bytes=max_line_bytes)
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Write the whole record, as one line or in parts; OSError if that is not possible."""
-        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    def write(self, line: bytes, event_id: str, at: str) -> None:
+        """Write a record's whole line, or its parts; OSError if that is not possible."""
         if len(line) > self._max_line_bytes:
-            line = b"".join(split_record(line, record["eventMetadata"], self._max_line_bytes))
+            event = {"eventId": event_id, "inferenceTime": at}
+            line = b"".join(split_record(line, event, self._max_line_bytes))
         # The rest of a line that could not be completed must not spoil this one.
         self._write(b"\n" + line if self._torn else line)
 
     def _write(self, text: bytes) -> None:
-        left = memoryview(text)
         self._torn = True
+        left = memoryview(text)
         while left:
             try:
                 left = left[os.write(self._descriptor, left) :]
@@ -156,33 +145,22 @@ class Records:
         self._torn = False
 
 
-def _captured(part: Captured, mode: str) -> dict[str, str]:
+def _captured(part: Captured, mode: str) -> bytes:
     """The body as text, or in base64 if it is not text, as data capture does."""
-    encoding = part.encoding
-    try:
-        data = part.body.decode("utf-8") if encoding != "BASE64" else ""
-    except UnicodeDecodeError:
-        encoding = "BASE64"
-    if encoding == "BASE64":
-        data = base64.b64encode(part.body).decode("ascii")
-    return {
-        "observedContentType": part.content_type,
-        "mode": mode,
-        "data": data,
-        "encoding": encoding,
-    }
+    content_type, encoding, body = part
+    if encoding != "BASE64":
+        try:
+            return _start(content_type, mode) + orjson.dumps(body.decode()) + _ENDS[encoding]
+        except UnicodeDecodeError:
+            pass
+    return b'%b"%b"%b' % (_start(content_type, mode), base64.b64encode(body), _ENDS["BASE64"])
 
 
-def _parse_time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            raise ValueError("no time zone")
-    except ValueError as error:
-        raise RequestError(
-            "seatrial-time is not a time",
-            got=text,
-            allowed="ISO 8601 with a time zone, such as 2013-02-18T05:00:00Z",
-            do="Correct the custom attribute, or leave it out",
-        ) from error
-    return time
+@lru_cache(maxsize=64)
+def _start(content_type: str, mode: str) -> bytes:
+    start = orjson.dumps({"observedContentType": content_type, "mode": mode})
+    return start[:-1] + b',"data":'
+
+
+def _named(inference_id: str) -> bytes:
+    return b'"inferenceId":%b,' % orjson.dumps(inference_id)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 
+from seatrial.serving.caller import Caller
 from seatrial.serving.codec import ENCODINGS
 from seatrial.serving.errors import PredictionError
 from seatrial.serving.invocation import Answer, Request, refusal
-from seatrial.serving.record import Caller, Captured, Records, Served, prediction_record
+from seatrial.serving.record import Captured, Records, RecordWriter, Served
 from seatrial.serving.recording import Recording
 from seatrial.serving.redaction import redacted_request, withheld
 from seatrial.serving.settings import Identity
@@ -18,8 +19,8 @@ class Recorder:
     """Counts the records that could not be written; later records carry the count."""
 
     def __init__(self, records: Records, identity: Identity, recording: Recording) -> None:
-        self._records, self._identity, self._recording = records, identity, recording
-        self._marks = recording.marks
+        self._records, self._recording = records, recording
+        self._writer = RecordWriter(identity, recording.marks)
         self._unwritten = 0
 
     def record(self, caller: Caller, request: Request, given: Answer, served: Served) -> Answer:
@@ -27,12 +28,9 @@ class Recorder:
         if not self._recording.wants(served.event_id, synthetic=caller.synthetic):
             return given
         asked, answered = self._captured(request, given)
-        record = prediction_record(caller, asked, answered, served, self._identity)
-        record["seatrial"].update(self._marks)
-        if self._unwritten:
-            record["seatrial"]["unwritten"] = self._unwritten
+        line = self._writer.line(caller, asked, answered, served, self._unwritten)
         try:
-            self._records.write(record)
+            self._records.write(line, served.event_id, served.at)
         except OSError as error:
             self._unwritten += 1
             sys.stderr.write(

@@ -19,10 +19,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from typing import Any
 
+from seatrial.serving.caller import Caller
 from seatrial.serving.invocation import Answer, Request
-from seatrial.serving.record import Caller, Captured, Records, Served, prediction_record
+from seatrial.serving.record import Captured, Records, Served
 from seatrial.serving.recorder import Recorder
 from seatrial.serving.recording import Recording
 from seatrial.serving.settings import Identity
@@ -30,7 +31,7 @@ from seatrial.serving.settings import Identity
 JSON = "application/json"
 IDENTITY = Identity("flights-late", "champion", "seatrial-flights/3")
 CALLER = Caller(None, synthetic=False, time=None)
-SERVED = Served(str(uuid.uuid4()), datetime.now(UTC), 0.1234, False, 1, 200)
+SERVED = Served(str(uuid.uuid4()), "2026-11-24T14:33:23Z", 0.1234, False, 1, 200)
 # Sized so that the record's line has 750 bytes.
 ASKED = b'{"instances":[[%s]]}' % b",".join(b"%.5f" % (n * 0.217) for n in range(20))
 ANSWERED = b'{"predictions":[{"label":0,"score":0.1312345}]}'
@@ -48,12 +49,34 @@ def with_json_and_print(descriptor: int) -> Callable[[], object]:
     """Writes the same record with the standard library."""
     stream = os.fdopen(os.dup(descriptor), "w")
     asked, answered = Captured(JSON, "JSON", ASKED), Captured(JSON, "JSON", ANSWERED)
+    return lambda: print(json.dumps(_record(asked, answered)), file=stream, flush=True)
 
-    def write() -> None:
-        record = prediction_record(CALLER, asked, answered, SERVED, IDENTITY)
-        print(json.dumps(record), file=stream, flush=True)
 
-    return write
+def _record(asked: Captured, answered: Captured) -> dict[str, Any]:
+    parts = {"INPUT": ("endpointInput", asked), "OUTPUT": ("endpointOutput", answered)}
+    return {
+        "captureData": {
+            name: {
+                "observedContentType": part.content_type,
+                "mode": mode,
+                "data": part.body.decode("utf-8"),
+                "encoding": part.encoding,
+            }
+            for mode, (name, part) in parts.items()
+        },
+        "eventMetadata": {"eventId": SERVED.event_id, "inferenceTime": SERVED.at},
+        "eventVersion": "0",
+        "seatrial": {
+            "endpoint": IDENTITY.endpoint,
+            "variant": IDENTITY.variant,
+            "model_version": IDENTITY.model_version,
+            "latency_ms": round(SERVED.latency_ms, 3),
+            "cold": SERVED.cold,
+            "rows": SERVED.rows,
+            "synthetic": CALLER.synthetic,
+            "status": SERVED.status,
+        },
+    }
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ import http.client
 import io
 import json
 import os
+import random
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -117,6 +119,9 @@ class Server:
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.stdout.read_bytes().splitlines()]
 
+    def connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
     def ping(self) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
@@ -177,6 +182,11 @@ def ready(
             except ConnectionError:
                 time.sleep(0.02)
         yield server
+
+
+def received(client: socket.socket) -> bytes:
+    """All that comes until the server ends the connection."""
+    return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def failed(server: Server) -> str:
@@ -241,6 +251,74 @@ def test_sigterm_ends_it_at_once_even_with_an_idle_connection(
         assert server.stderr.read_text() == ""
 
 
+def test_a_request_that_has_begun_is_answered_after_sigterm(
+    trained: Trained, tmp_path: Path
+) -> None:
+    head = b"POST /invocations HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: 14\r\n\r\n"
+    with ready(trained.folder, tmp_path) as server, server.connected() as late:
+        late.sendall(head + b"UA,JFK,")
+        with server.connected() as begun:
+            begun.sendall(head + b"UA,JFK,17,39.5"[:13])
+            assert server.ping() == 200  # so both have been read
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            begun.sendall(b"5")
+            answer = received(begun)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"connection: close\r\n" in answer
+        with pytest.raises(ConnectionError):
+            server.ping()
+        assert server.process.wait(10) == 0  # the other one was not waited for without end
+        assert received(late) == b""
+        assert [record["seatrial"]["status"] for record in server.records()] == [200]
+
+
+def test_a_client_that_reads_slowly_gets_all_and_holds_up_nobody(
+    trained: Trained, tmp_path: Path
+) -> None:
+    body = trained.frame.to_csv(index=False, header=False).encode() * 300
+    head = f"POST /invocations HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: {len(body)}"
+    with ready(trained.folder, tmp_path) as server, server.connected() as slow:
+        slow.sendall(f"{head}\r\nAccept: application/json\r\n\r\n".encode() + body)
+        slow.sendall(b"GET /ping HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert server.ping() == 200  # while more waits to be read than fits into the sockets
+        answer = received(slow)
+        assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
+        assert len(answer) > 4 * 2**20
+        assert answer.endswith(b"{}")
+
+
+def test_bytes_that_are_no_requests_are_refused_and_the_server_lives_on(
+    trained: Trained, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    whole = b"POST /invocations HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: 14\r\n\r\n"
+    whole += b"UA,JFK,17,39.5"
+    with ready(trained.folder, tmp_path) as server:
+        for _ in range(300):
+            start = chance.randrange(len(whole))
+            sent = whole[:start] + chance.randbytes(chance.randrange(9)) + whole[start:] * 2
+            cut = chance.randrange(len(sent))
+            with server.connected() as client:
+                client.sendall(sent[:cut])
+                client.sendall(sent[cut:])
+                client.shutdown(socket.SHUT_WR)
+                for line in received(client).split(b"HTTP/1.1 ")[1:]:
+                    assert line[:3] in (b"200", b"400", b"404", b"405", b"415"), (sent, line)
+        assert server.ping() == 200
+        assert server.stderr.read_text() == ""
+
+
+def test_a_client_that_goes_away_is_no_error(trained: Trained, tmp_path: Path) -> None:
+    with ready(trained.folder, tmp_path) as server:
+        for _ in range(20):
+            with server.connected() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(b"GET /ping HTTP/1.1\r\n\r\n" * 50)
+        assert server.ping() == 200
+        assert server.stderr.read_text() == ""
+
+
 def test_nothing_but_its_image_s_packages_is_imported(trained: Trained, tmp_path: Path) -> None:
     program = "import sys, json, seatrial.serving.__main__\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
@@ -250,7 +328,7 @@ def test_nothing_but_its_image_s_packages_is_imported(trained: Trained, tmp_path
     ours = {name for name in modules if name.startswith("seatrial.")}
     assert all(name.startswith("seatrial.serving") for name in ours), ours
     tops = {name.split(".")[0] for name in modules}
-    heavy = {"pydantic", "yaml", "boto3", "pandas", "sklearn", "starlette", "fastapi", "torch"}
+    heavy = {"pydantic", "yaml", "boto3", "pandas", "sklearn", "uvicorn", "asyncio", "ssl", "torch"}
     assert tops & heavy == set()
 
 

@@ -1,9 +1,9 @@
-"""The application, called as uvicorn calls it: paths, methods, limits, and the record first."""
+"""The application behind its HTTP: paths, methods, limits, and the record first."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import uuid
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,7 +12,8 @@ import pytest
 
 from seatrial.serving.app import Application
 from seatrial.serving.errors import PredictionError
-from seatrial.serving.invocation import MAX_BODY_BYTES, graph_responder
+from seatrial.serving.http1 import MAX_BODY_BYTES, Connection
+from seatrial.serving.invocation import graph_responder
 from seatrial.serving.model import Model
 from seatrial.serving.record import Records
 from seatrial.serving.recorder import Recorder
@@ -48,19 +49,18 @@ class Kept:
     records: list[dict[str, Any]] = field(default_factory=list)
     error: OSError | None = None
 
-    def write(self, record: dict[str, Any]) -> None:
+    def write(self, line: bytes, *_: str) -> None:
         if self.error is not None:
             raise self.error
-        self.records.append(record)
+        self.records.append(json.loads(line))
 
 
 @dataclass
 class Caller:
-    """Calls the application; `kept_at_start` is the number of records when each answer began."""
+    """Sends requests over a connection, and reads the answers."""
 
     kept: Kept
     app: Application
-    kept_at_start: list[int] = field(default_factory=list)
 
     def __call__(
         self,
@@ -71,33 +71,18 @@ class Caller:
         headers: dict[str, str] = CSV,
         chunks: list[bytes] | None = None,
     ) -> tuple[int, dict[str, str], Any]:
-        messages = [
-            {"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks or [body]
-        ]
-        messages[-1]["more_body"] = False
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return messages.pop(0)
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                self.kept_at_start.append(len(self.kept.records))
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-        asyncio.run(self.app(scope, receive, send))
-        start, content = sent
-        found = {name.decode(): value.decode() for name, value in start["headers"]}
-        assert found["content-length"] == str(len(content["body"]))
+        sent = chunks or [body]
+        sizes = {"Content-Length": str(sum(map(len, sent)))}
+        lines = [f"{name}: {value}\r\n" for name, value in {**headers, **sizes}.items()]
+        connection = Connection(self.app)
+        head = f"{method} {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode()
+        answer = b"".join([connection.feed(head), *map(connection.feed, sent)])
+        start, _, content = answer.partition(b"\r\n\r\n")
+        status, *pairs = start.decode().split("\r\n")
+        found = dict(pair.split(": ", 1) for pair in pairs)
+        assert found["content-length"] == str(len(content))
         is_json = found["content-type"] == "application/json"
-        answer = json.loads(content["body"]) if is_json else content["body"]
-        return start["status"], found, answer
+        return int(status.split()[1]), found, json.loads(content) if is_json else content
 
 
 @pytest.fixture
@@ -116,14 +101,13 @@ def test_ping_is_200(call: Caller) -> None:
     assert call.kept.records == []
 
 
-def test_a_prediction_is_recorded_before_its_answer_starts(call: Caller) -> None:
+def test_a_prediction_is_recorded(call: Caller) -> None:
     status, headers, answer = call(body=b"1\n2\n")
     assert (status, answer) == (200, b"2.0\n4.0\n")
     assert headers["content-type"] == "text/csv; charset=utf-8"
     [record] = call.kept.records
     event_id = record["eventMetadata"]["eventId"]
     assert headers["x-amzn-sagemaker-custom-attributes"] == f"seatrial-event-id={event_id}"
-    assert call.kept_at_start == [1]
     assert record["seatrial"]["rows"] == 2
     assert record["captureData"]["endpointInput"]["data"] == "1\n2\n"
     assert record["captureData"]["endpointOutput"]["data"] == "2.0\n4.0\n"
@@ -237,13 +221,19 @@ def test_a_body_may_have_4_mb(call: Caller, size: int, status: int) -> None:
         assert "fewer rows" in answer["error"]["do"]
 
 
-def test_a_caller_that_goes_away_leaves_no_record(call: Caller) -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        raise AssertionError(message)
-
-    scope = {"type": "http", "method": "POST", "path": "/invocations", "headers": []}
-    asyncio.run(call.app(scope, receive, send))
+def test_a_request_that_is_never_whole_leaves_no_record(call: Caller) -> None:
+    connection = Connection(call.app)
+    begun = b"POST /invocations HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: 4\r\n\r\n1\n"
+    assert connection.feed(begun) == b""
+    assert connection.busy
     assert call.kept.records == []
+
+
+def test_each_event_has_a_random_uuid_of_its_own(call: Caller) -> None:
+    for _ in range(50):
+        call(body=b"1\n")
+    found = [record["eventMetadata"]["eventId"] for record in call.kept.records]
+    assert len(set(found)) == 50
+    for event_id in found:
+        parsed = uuid.UUID(event_id)
+        assert (str(parsed), parsed.version, parsed.variant) == (event_id, 4, uuid.RFC_4122)

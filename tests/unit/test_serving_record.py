@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import os
 import threading
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from seatrial.serving.caller import Caller, read_caller, utc_second
 from seatrial.serving.errors import RequestError, StartError
 from seatrial.serving.record import (
-    Caller,
     Captured,
     Records,
+    RecordWriter,
     Served,
-    prediction_record,
-    read_caller,
 )
 from seatrial.serving.settings import Identity, read_settings
 
-ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
-AT = datetime(2026, 11, 24, 14, 33, 23, 999_000, tzinfo=UTC)
+ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
+AT = "2026-11-24T14:33:23Z"
 ASKED = Captured("text/csv", "CSV", b"UA,17\n")
 ANSWERED = Captured("text/csv; charset=utf-8", "CSV", b"0,0.13\n")
 SERVED = Served("e-1", AT, 1.23456, cold=True, rows=1, status=200)
@@ -33,7 +31,10 @@ def record(
     caller: Caller | None = None, asked: Captured = ASKED, served: Served = SERVED
 ) -> dict[str, Any]:
     caller = caller or Caller(None, synthetic=False, time=None)
-    return prediction_record(caller, asked, ANSWERED, served, IDENTITY)
+    line = RecordWriter(IDENTITY, {}).line(caller, asked, ANSWERED, served)
+    assert line.endswith(b"}\n")
+    document: dict[str, Any] = json.loads(line)
+    return document
 
 
 def test_a_record_is_data_capture_s_json_with_a_block_of_ours() -> None:
@@ -74,6 +75,23 @@ def test_the_caller_s_inference_id_is_kept_only_if_there_is_one() -> None:
     assert "inferenceId" not in record()["eventMetadata"]
 
 
+def test_a_time_is_in_utc_and_to_the_second() -> None:
+    assert utc_second(1361163600) == "2013-02-18T05:00:00Z"
+
+
+def test_what_is_the_same_in_all_records_and_what_was_lost_stand_in_our_block() -> None:
+    marks = {"sample_rate": 0.5, "dropped": ['a"b']}
+    caller = Caller('"\\é', synthetic=False, time=None)
+    line = RecordWriter(IDENTITY, marks).line(caller, None, None, SERVED, unwritten=3)
+    found = json.loads(line)
+    assert found["captureData"] == {}
+    assert found["eventMetadata"]["inferenceId"] == '"\\é'
+    assert {name: found["seatrial"][name] for name in (*marks, "unwritten")} == {
+        **marks,
+        "unwritten": 3,
+    }
+
+
 def test_a_body_that_is_not_text_is_kept_in_base64() -> None:
     captured = record(asked=Captured("text/csv", "CSV", b"\xff\x00"))["captureData"]
     assert captured["endpointInput"]["data"] == "/wA="
@@ -91,22 +109,24 @@ def test_a_body_that_is_not_text_is_kept_in_base64() -> None:
     ],
 )
 def test_our_own_traffic_is_known_by_its_attribute(attributes: str, synthetic: bool) -> None:
-    assert read_caller({ATTRIBUTES: attributes}, accept_time=False).synthetic is synthetic
+    assert read_caller({ATTRIBUTES: attributes.encode()}, accept_time=False).synthetic is synthetic
 
 
 def test_history_can_be_replayed_only_where_the_server_allows_it() -> None:
-    headers = {ATTRIBUTES: "seatrial-synthetic=true,seatrial-time=2013-02-18T00:00:00-05:00"}
+    headers = {ATTRIBUTES: b"seatrial-synthetic=true,seatrial-time=2013-02-18T00:00:00-05:00"}
     assert read_caller(headers, accept_time=False).time is None
     time = read_caller(headers, accept_time=True).time
-    assert time == datetime(2013, 2, 18, 5, tzinfo=UTC)
+    assert time is not None
     replayed = record(served=Served("e", time, 1.0, cold=False, rows=1, status=200))
     assert replayed["eventMetadata"]["inferenceTime"] == "2013-02-18T05:00:00Z"
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2013-02-18T00:00:00", ""])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2013-02-18T00:00:00", "", "0001-01-01T00:00:00+05:00"]
+)
 def test_a_time_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="ISO 8601"):
-        read_caller({ATTRIBUTES: f"seatrial-time={text}"}, accept_time=True)
+        read_caller({ATTRIBUTES: f"seatrial-time={text}".encode()}, accept_time=True)
 
 
 def test_what_is_no_text_by_its_type_is_kept_in_base64_even_if_it_could_be_text() -> None:
@@ -128,7 +148,7 @@ def test_a_record_larger_than_a_pipe_arrives_whole() -> None:
     os.set_blocking(writer, False)  # as a supervisor may have left it: writes are then partial
     records = Records(writer, max_line_bytes=2_000_000)
     for number in range(3):
-        records.write({"number": number, "data": "x" * 1_000_000})
+        records.write(b'{"number":%d,"data":"%b"}\n' % (number, b"x" * 1_000_000), "e", AT)
     os.close(writer)
     thread.join(10)
     assert [json.loads(line)["number"] for line in lines] == [0, 1, 2]
@@ -139,7 +159,7 @@ def test_a_reader_that_is_gone_is_an_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with pytest.raises(BrokenPipeError):
-        Records(writer).write({})
+        Records(writer).write(b"{}\n", "e", AT)
     os.close(writer)
 
 
@@ -148,9 +168,9 @@ def test_a_line_that_was_torn_does_not_spoil_the_next() -> None:
     os.set_blocking(writer, False)
     records = Records(writer, full_pipe_wait_s=0.01, max_line_bytes=2_000_000)
     with pytest.raises(BlockingIOError):
-        records.write({"data": "x" * 1_000_000})
+        records.write(b"x" * 1_000_000, "e", AT)
     torn = os.read(reader, 1_000_000)
-    records.write({"data": "next"})
+    records.write(b'{"data":"next"}\n', "e", AT)
     os.close(writer)
     with os.fdopen(reader, "rb") as file:
         assert (torn + file.read()).splitlines()[1:] == [b'{"data":"next"}']

@@ -17,10 +17,11 @@ import pytest
 from seatrial.monitoring.batches import RecordBatch
 from seatrial.monitoring.decoding import Decoded, Refused, decode_alike
 from seatrial.monitoring.records import Record, read_line
+from seatrial.serving.caller import Caller
 from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY, decode
 from seatrial.serving.errors import RequestError, StartError
 from seatrial.serving.invocation import Answer, Request, refusal
-from seatrial.serving.record import Caller, Records, Served
+from seatrial.serving.record import Records, Served
 from seatrial.serving.recorder import Recorder
 from seatrial.serving.recording import Recording, read_recording
 from seatrial.serving.redaction import hash_value
@@ -69,10 +70,10 @@ class Kept:
     records: list[dict[str, Any]] = field(default_factory=list)
     error: OSError | None = None
 
-    def write(self, record: dict[str, Any]) -> None:
+    def write(self, line: bytes, *_: str) -> None:
         if self.error is not None:
             raise self.error
-        self.records.append(record)
+        self.records.append(json.loads(line))
 
 
 def recorder(kept: Kept, recording: Recording) -> Recorder:
@@ -84,7 +85,7 @@ def caller(*, synthetic: bool = False) -> Caller:
 
 
 def served(event_id: str = "e-1", status: int = 200) -> Served:
-    return Served(event_id, AT, 1.0, cold=False, rows=2, status=status)
+    return Served(event_id, f"{AT:%FT%TZ}", 1.0, cold=False, rows=2, status=status)
 
 
 def given(content_type: str = CSV) -> Answer:

@@ -32,7 +32,7 @@ DOCUMENT: dict[str, Any] = {
     "score": "score",
     "input_example": [{"carrier": "UA", "hour": 17.0}],
 }
-ALLOWED_IMPORTS = {"numpy", "onnxruntime", "uvicorn", "orjson"}
+ALLOWED_IMPORTS = {"numpy", "onnxruntime", "httptools", "orjson"}
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
