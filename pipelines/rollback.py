@@ -30,6 +30,7 @@ def rollback_definition(config: Config, *, config_uri: str) -> str:
             ],
             inputs=[],
             outputs=["rollback"],
+            role=config.roles.deploy,
         )
         parameters = [package, config_parameter]
         return definition_json(config.rollback_pipeline, parameters, [step], session)

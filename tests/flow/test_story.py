@@ -302,4 +302,5 @@ def test_no_granted_action_is_idle_without_a_reason(
         )
     }
     assert not unexplained(idle), "\n".join(map(str, sorted(unexplained(idle))))
-    assert not outdated(idle), "in use now, so IDLE need not explain them"
+    in_use = outdated(idle)
+    assert not in_use, "in use now, so IDLE need not explain them:\n" + "\n".join(in_use)

@@ -11,6 +11,7 @@ PULL = "SageMaker pulls the image with the role; localcloud has none to pull"
 PLATFORM = "the role's own pages in SageMaker's documentation list it; localcloud has no use for it"
 NEO = "only with optimization.neo, and Neo compiles on AWS only"
 PLANNED = "the deployment's next calls: lease, tags, alarms, capacity, removal of what is not kept"
+ARMED = "the story's deployment is armed, and none is taken back"
 BUILD = "CodeBuild itself, or docker in it, does this"
 FIREHOSE = "Firehose's documentation lists it; localcloud writes the object at once"
 
@@ -45,15 +46,12 @@ IDLE = (
     Idle("measure", "NeoRole", "iam:PassRole", NEO),
     Idle("neo", "List", "s3:ListBucket", NEO),
     Idle("neo", "Files", "s3:GetObject s3:PutObject", NEO),
-    Idle("deploy", "Lease", "s3:DeleteObject s3:GetObject s3:PutObject", PLANNED),
+    Idle("deploy", "Lease", "s3:DeleteObject", PLANNED),
     Idle("deploy", "RecordsArrive", "s3:GetObject", PLANNED),
-    Idle("deploy", "Package", "sagemaker:DescribeModelPackage", PLANNED),
     Idle("deploy", "Endpoint", "sagemaker:DeleteEndpoint", "undoes a deployment that fails"),
     Idle("deploy", "Endpoint", "sagemaker:UpdateEndpoint", "the story deploys one model, once"),
     Idle("deploy", "Endpoint", "sagemaker:DeleteEndpointConfig sagemaker:DeleteModel", PLANNED),
-    Idle("deploy", "Endpoint", "sagemaker:ListTags", PLANNED),
     Idle("deploy", "Endpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", PLANNED),
-    Idle("deploy", "Lists", "sagemaker:ListEndpointConfigs sagemaker:ListEndpoints", PLANNED),
     Idle("deploy", "Lists", "sagemaker:ListModels", PLANNED),
     Idle("deploy", "RecordLog", "logs:DeleteSubscriptionFilter logs:TagResource", PLANNED),
     Idle(
@@ -69,26 +67,11 @@ IDLE = (
         "cloudwatch:TagResource",
         PLANNED,
     ),
-    Idle(
-        "deploy",
-        "Scaling",
-        "application-autoscaling:DeleteScalingPolicy application-autoscaling:DeleteScheduledAction "
-        "application-autoscaling:DeregisterScalableTarget application-autoscaling:PutScalingPolicy "
-        "application-autoscaling:PutScheduledAction application-autoscaling:RegisterScalableTarget",
-        PLANNED,
-    ),
-    Idle(
-        "deploy",
-        "ScalingState",
-        "application-autoscaling:DescribeScalableTargets "
-        "application-autoscaling:DescribeScalingPolicies "
-        "application-autoscaling:DescribeScheduledActions",
-        PLANNED,
-    ),
-    Idle("deploy", "ScalingRole", "iam:CreateServiceLinkedRole", PLANNED),
-    Idle("arm", "TakeBack", "sagemaker:DeleteEndpoint", "no deployment is taken back in it"),
-    Idle("arm", "TakeBack", "sagemaker:DescribeEndpoint", "no deployment is taken back in it"),
-    Idle("arm", "TakeBack", "sagemaker:UpdateEndpoint", "no deployment is taken back in it"),
+    Idle("arm", "TakeBackFiles", "s3:DeleteObject s3:GetObject s3:PutObject", ARMED),
+    Idle("arm", "TakeBackHistory", "s3:GetObject s3:PutObject", ARMED),
+    Idle("arm", "TakeBack", "sagemaker:DeleteEndpoint sagemaker:DescribeEndpoint", ARMED),
+    Idle("arm", "TakeBack", "sagemaker:DescribeEndpointConfig sagemaker:UpdateEndpoint", ARMED),
+    Idle("arm", "TakeBack", "sagemaker:UpdateEndpointWeightsAndCapacities", ARMED),
     Idle("monitor", "Ledger", "s3:GetObject", "the windows of the story do not adjoin"),
     Idle("endpoint", "EndpointMetrics", "cloudwatch:PutMetricData", PLATFORM),
     Idle("pipeline", "Jobs", "sagemaker:AddTags", "Pipelines tags its jobs; localcloud does not"),
