@@ -10,7 +10,9 @@ from dataclasses import dataclass
 PULL = "SageMaker pulls the image with the role; localcloud has none to pull"
 PLATFORM = "the role's own pages in SageMaker's documentation list it; localcloud has no use for it"
 NEO = "only with optimization.neo, and Neo compiles on AWS only"
-PLANNED = "the deployment's next calls: lease, tags, alarms, capacity, removal of what is not kept"
+PLANNED = (
+    "removal, alarms, tags and changes in place, which the story's one deployment does not need"
+)
 ARMED = "the story's deployment is armed, and none is taken back"
 BUILD = "CodeBuild itself, or docker in it, does this"
 FIREHOSE = "Firehose's documentation lists it; localcloud writes the object at once"
@@ -52,7 +54,6 @@ IDLE = (
     Idle("deploy", "Endpoint", "sagemaker:UpdateEndpoint", "the story deploys one model, once"),
     Idle("deploy", "Endpoint", "sagemaker:DeleteEndpointConfig sagemaker:DeleteModel", PLANNED),
     Idle("deploy", "Endpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", PLANNED),
-    Idle("deploy", "Lists", "sagemaker:ListModels", PLANNED),
     Idle("deploy", "RecordLog", "logs:DeleteSubscriptionFilter logs:TagResource", PLANNED),
     Idle(
         "deploy",
