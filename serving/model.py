@@ -85,13 +85,14 @@ class Model:
         server never sets it, because a client's request is one batch.
         """
         rows = _count_rows(columns)
-        size = rows if batch_rows is None else batch_rows
+        if batch_rows is None or rows <= batch_rows:
+            return self._predict(columns)
         parts = [
-            self._predict({name: array[start : start + size] for name, array in columns.items()})
-            for start in range(0, rows, size)
+            self._predict(
+                {name: array[start : start + batch_rows] for name, array in columns.items()}
+            )
+            for start in range(0, rows, batch_rows)
         ]
-        if len(parts) == 1:
-            return parts[0]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:

@@ -6,285 +6,73 @@ import difflib
 import hashlib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import (
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
     ValidationError,
-    field_validator,
-    model_validator,
 )
 
-from seatrial.contracts import Contract, GuardCode, Part, first_problem
-from seatrial.contracts.verdicts import Act, Ailment
+from seatrial.config_sections import (
+    ComparisonConfig,
+    DeploymentConfig,
+    DeviationGuards,
+    EndpointConfig,
+    FoundationConfig,
+    GuardsConfig,
+    ImagesConfig,
+    LoadTestConfig,
+    MemoryTier,
+    Metric,
+    MonitoringConfig,
+    Name,
+    ObjectivesConfig,
+    OptimizationConfig,
+    OptimizeFor,
+    ProfileConfig,
+    QuotasConfig,
+    ReactionsConfig,
+    Recipe,
+    ReviewConfig,
+    RolesConfig,
+    TrackingConfig,
+    TrafficShape,
+    TrialConfig,
+)
+from seatrial.contracts import Contract, first_problem
 from seatrial.errors import ConfigError
-from seatrial.optimization.neo_settings import NeoConfig
 
-Recipe = Literal["fp32", "fp32-mapped", "int8-dynamic", "int8-static", "int8-mixed", "fp16"]
-Metric = Literal["auc", "accuracy", "f1", "brier", "rmse", "mae"]
-OptimizeFor = Literal["cost", "latency", "cold_start"]
-TrafficShape = Literal["steady", "diurnal", "bursty"]
-MemoryTier = Literal[1024, 2048, 3072, 4096, 5120, 6144]
-Name = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
-
-
-class EndpointConfig(Part):
-    """The endpoint, as far as the user wants to say."""
-
-    name: str = Name
-    variant_name: str = Name
-    memory_size_mb: MemoryTier | None
-    max_concurrency: PositiveInt
-    provisioned_concurrency: PositiveInt | None
-    environment: dict[str, str]
-
-
-class ImagesConfig(Part):
-    """The two images, and how the serving image starts its server."""
-
-    toolbox: str
-    serving: str
-    serve_command: tuple[str, ...] = Field(min_length=1)
-
-
-class RolesConfig(Part):
-    """IAM role ARNs by who assumes them: a group of steps, or a service."""
-
-    pipeline: str
-    measure: str
-    deploy: str
-    arm: str
-    monitor: str
-    react: str
-    neo: str
-    endpoint: str
-    events: str
-    logs: str
-    firehose: str
-
-
-class DeviationGuards(Part):
-    """How far predictions may be from the original's, whatever the labels say."""
-
-    max_mean_deviation: NonNegativeFloat
-    min_label_agreement_ratio: float = Field(ge=0, le=1)
-
-
-class FoundationConfig(Part):
-    """What the account brings along for the foundation's stack."""
-
-    kms_key_arn: str | None
-    source_location: str | None
-
-
-class GuardsConfig(DeviationGuards):
-    """How far an optimised candidate may be from the original.
-
-    Quality is judged by the 95 % interval of its drop: that must end within the guard.
-    """
-
-    reduced_precision: DeviationGuards
-    max_quality_drop: NonNegativeFloat
-    max_relative_error_rise: NonNegativeFloat
-
-    def deviation(self, *, exact: bool) -> DeviationGuards:
-        """The guards for a candidate that only rounds differently, or for one that approximates."""
-        return self if exact else self.reduced_precision
-
-
-class OptimizationConfig(Part):
-    """Which candidates are made, how they are measured, and how many go on."""
-
-    candidates: tuple[Recipe, ...]
-    cpu: Literal["vnni"] | None
-    batch_rows: tuple[PositiveInt, ...] | None
-    max_survivors: PositiveInt
-    min_gain_ratio: NonNegativeFloat
-    calibration_rows: PositiveInt
-    mapped_min_weights_mb: NonNegativeFloat
-    mixed_max_trials: PositiveInt
-    repeats: int = Field(ge=2)
-    seconds_per_batch: PositiveFloat
-    bootstrap_resamples: int = Field(ge=100)
-    seed: NonNegativeInt
-    child_memory_mb: PositiveInt
-    child_timeout_s: PositiveFloat
-    trusted_sources: tuple[str, ...]
-    neo: NeoConfig | None
-
-    @field_validator("candidates")
-    @classmethod
-    def _with_fp32(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
-        if "fp32" not in recipes or len(set(recipes)) != len(recipes):
-            raise ValueError("fp32 must be among them, and each only once")
-        return recipes
-
-
-class ProfileConfig(Part):
-    """How long to measure; 0 requests: that measurement is left out."""
-
-    cold_start_repeats: PositiveInt
-    requests_per_payload: PositiveInt
-    max_seconds_per_payload: PositiveInt
-    concurrency: tuple[PositiveInt, ...]
-    scaled_requests: NonNegativeInt
-    scaled_seconds: PositiveFloat
-    growth_requests: NonNegativeInt
-    growth_seconds: PositiveFloat
-    tier_requests: NonNegativeInt
-    tier_seconds: PositiveFloat
-    transfer_mb_per_s: PositiveFloat
-
-    @field_validator("concurrency")
-    @classmethod
-    def _with_one(cls, clients: tuple[int, ...]) -> tuple[int, ...]:
-        if 1 not in clients or len(set(clients)) != len(clients):
-            raise ValueError("1 must be among them, and each only once")
-        return clients
-
-
-class TrialConfig(Part):
-    """How much a temporary endpoint is asked (`seatrial profile --endpoint`)."""
-
-    cold_requests: PositiveInt
-    warm_requests: PositiveInt
-    burst_s: PositiveFloat
-    max_errors: NonNegativeInt
-    metrics_deadline_s: NonNegativeFloat
-
-
-class LoadTestConfig(Part):
-    """How long an endpoint is loaded (`seatrial loadtest`), and what ends that early."""
-
-    seconds: PositiveFloat
-    short_s: PositiveFloat
-    max_errors: NonNegativeInt
-    metrics_deadline_s: NonNegativeFloat
-
-
-class ObjectivesConfig(Part):
-    """What the user wants of the endpoint.
-
-    `traffic_shape` is how `requests_per_month` are spread over the month. `max_spare_tiers` is
-    how many tiers smaller would do as well before the endpoint counts as over-provisioned.
-    """
-
-    optimize_for: OptimizeFor
-    tie_ratio: float = Field(ge=0, lt=1)
-    memory_headroom_ratio: float = Field(ge=0, lt=1)
-    latency_p95_ms: PositiveFloat
-    cold_start_s: PositiveFloat
-    image_target_mb: PositiveFloat
-    leak_requests: PositiveInt
-    max_spare_tiers: NonNegativeInt
-    requests_per_month: PositiveInt | None
-    traffic_shape: TrafficShape
-    cost_usd_per_month: PositiveFloat | None
-
-
-class QuotasConfig(Part):
-    """Account quotas known to the user; None: asked of AWS, else assumed."""
-
-    memory_size_mb: PositiveInt | None
-    total_concurrency: PositiveInt | None
-    endpoints: PositiveInt | None
-
-
-class DeploymentConfig(Part):
-    """How an endpoint is changed, and what is kept of the deployments before."""
-
-    keep_configurations: int = Field(ge=2)  # what serves, and one to roll back to
-    lease_s: float = Field(ge=1)
-    bake_s: NonNegativeFloat
-    on_rejection: Literal["keep", "roll_back"]
-    kms_key_arn: str | None
-
-
-class MonitoringConfig(Part):
-    """What is compared, how often it may be wrong, and who is told."""
-
-    alert_topic_arn: str
-    window_h: tuple[PositiveFloat, ...] = Field(min_length=1)
-    false_alarm_budget: float = Field(gt=0, lt=1)
-    drift_floor: NonNegativeFloat
-    min_rows: PositiveInt
-    max_rows: PositiveInt
-    min_completeness_ratio: float = Field(ge=0, le=1)
-    max_decay: NonNegativeFloat
-    firehose_buffer_s: NonNegativeFloat
-    arm_deadline_s: PositiveFloat
-
-
-class ReactionsConfig(Part):
-    """What is done about each ailment of a window; metrics are put always."""
-
-    decay: tuple[Act, ...]
-    drift: tuple[Act, ...]
-    quality: tuple[Act, ...]
-    blind: tuple[Act, ...]
-    after_windows: PositiveInt
-    cooldown_h: NonNegativeFloat
-    retraining_pipeline: str | None
-    dry_run: bool
-
-    @property
-    def acts(self) -> dict[Ailment, tuple[Act, ...]]:
-        """What to do, by ailment."""
-        return {
-            "decay": self.decay,
-            "drift": self.drift,
-            "quality": self.quality,
-            "blind": self.blind,
-        }
-
-    @model_validator(mode="after")
-    def _retraining_is_possible(self) -> ReactionsConfig:
-        wanted = any("retrain" in acts for acts in self.acts.values())
-        if wanted and self.retraining_pipeline is None:
-            raise ValueError("retrain needs retraining_pipeline, the name of a pipeline")
-        return self
-
-
-class ReviewConfig(Part):
-    """From what age on a review asks for something new."""
-
-    max_model_age_days: PositiveInt
-    max_image_age_days: PositiveInt
-
-
-class ComparisonConfig(Part):
-    """What makes a challenger better, and what it must not be worse at.
-
-    Ratios are the challenger's figure over the champion's. `tie_margin` and `max_slice_drop` are in
-    the metric's own unit; of RMSE and MAE they are a share of the champion's.
-    """
-
-    metric: Metric | None
-    tie_margin: NonNegativeFloat
-    champion_alias: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
-    max_latency_ratio: PositiveFloat
-    latency_floor_ms: NonNegativeFloat
-    max_size_ratio: PositiveFloat
-    size_floor_mb: NonNegativeFloat
-    max_cost_ratio: PositiveFloat
-    max_calibration_rise: NonNegativeFloat
-    slices: tuple[str, ...]
-    min_slice_rows: PositiveInt
-    max_slice_drop: NonNegativeFloat
-    unknown_blocks: tuple[GuardCode, ...]
-    approve: bool
-
-
-class TrackingConfig(Part):
-    """Where MLflow runs go."""
-
-    mlflow_uri: str | None
-    experiment: str
+__all__ = [
+    "ComparisonConfig",
+    "Config",
+    "DeploymentConfig",
+    "DeviationGuards",
+    "EndpointConfig",
+    "FoundationConfig",
+    "GuardsConfig",
+    "ImagesConfig",
+    "LoadTestConfig",
+    "MemoryTier",
+    "Metric",
+    "MonitoringConfig",
+    "ObjectivesConfig",
+    "OptimizationConfig",
+    "OptimizeFor",
+    "ProfileConfig",
+    "QuotasConfig",
+    "ReactionsConfig",
+    "Recipe",
+    "ReviewConfig",
+    "RolesConfig",
+    "TrackingConfig",
+    "TrafficShape",
+    "TrialConfig",
+    "load_config",
+    "parse_config",
+    "read_resolved_config",
+]
 
 
 class Config(Contract):

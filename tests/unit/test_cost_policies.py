@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from seatrial.contracts import PolicyCost
+from seatrial.contracts import Crossover, PolicyCost
 from seatrial.cost.case import Case, Tier, billed_s
 from seatrial.cost.comparison import cheapest, compare
 from seatrial.cost.crossover import (
@@ -18,7 +18,6 @@ from seatrial.cost.crossover import (
     crossovers,
     log_steps,
     point_at,
-    realtime_crossover,
     winner,
 )
 from seatrial.cost.instances import hybrid, real_time, workers_of
@@ -277,9 +276,12 @@ def question(shape: str = "steady", concurrency: int = 200, duration_ms: float =
     )
 
 
+def crossovers_between(asked: Question, low: float, high: float) -> tuple[Crossover, ...]:
+    return crossovers(asked, cost_curve(asked, log_steps(low, high)))
+
+
 def test_the_crossover_is_where_the_costs_are_equal() -> None:
-    found = realtime_crossover(question(), 1e4, 1e8)
-    assert found is not None
+    (found,) = crossovers_between(question(), 1e4, 1e8)
     # One instance is 74.46; data cost the same either way: N * 1 s * 2 GB * 0.00002 = 74.46.
     assert found.requests_a_month == pytest.approx(74.46 / 0.00004, rel=0.03)
     assert (found.to, found.because) == ("real time", "cost")
@@ -289,19 +291,17 @@ def test_the_crossover_is_where_the_costs_are_equal() -> None:
 
 
 def test_where_serverless_cannot_carry_the_load_the_crossover_says_so() -> None:
-    found = realtime_crossover(question(concurrency=1), 1e4, 1e6)
-    assert found is not None
+    found = crossovers_between(question(concurrency=2), 1e2, 1e6)[0]
     assert found.because == "capacity"
 
 
 def test_there_is_no_crossover_where_there_is_too_little_traffic() -> None:
-    assert realtime_crossover(question(), 1e3, 1e5) is None
+    assert crossovers_between(question(), 1e3, 1e5) == ()
 
 
-def test_real_time_that_is_cheaper_from_the_start_crosses_there() -> None:
-    found = realtime_crossover(question(), 3e6, 4e6)
-    assert found is not None
-    assert found.requests_a_month == pytest.approx(3e6)
+def test_real_time_that_is_cheaper_from_the_start_crosses_nowhere() -> None:
+    assert crossovers_between(question(), 3e6, 4e6) == ()
+    assert winner(point_at(question(), 3e6)) == "real time"
 
 
 def test_serverless_cost_is_proportional_along_the_curve_sampled_or_not() -> None:

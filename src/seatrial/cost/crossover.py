@@ -7,7 +7,7 @@ share at which they cost the same is between 13 % and 160 % for those in configs
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -91,19 +91,12 @@ def winner(point: CurvePoint) -> Kind | None:
 
 def crossovers(question: Question, curve: Sequence[CurvePoint]) -> tuple[Crossover, ...]:
     """Every change of the cheaper kind between neighbours on the curve."""
-    return tuple(_changes(question, curve))
-
-
-def realtime_crossover(question: Question, low: float, high: float) -> Crossover | None:
-    """The first traffic between `low` and `high` requests a month where real-time is cheaper.
-
-    None if it never is. If it is at `low` already, the crossover is `low`.
-    """
-    curve = cost_curve(question, log_steps(low, high))
-    if winner(curve[0]) == "real time":
-        return _crossover(curve[0], "real time")
-    found = (item for item in _changes(question, curve) if item.to == "real time")
-    return next(found, None)
+    known = [point for point in curve if winner(point) is not None]
+    return tuple(
+        _bisected(question, below, above)
+        for below, above in pairwise(known)
+        if winner(below) != winner(above)
+    )
 
 
 def log_steps(low: float, high: float, per_decade: int = 4) -> tuple[float, ...]:
@@ -114,13 +107,6 @@ def log_steps(low: float, high: float, per_decade: int = 4) -> tuple[float, ...]
     """
     steps = max(1, math.ceil(per_decade * math.log10(high / low)))
     return tuple(low * (high / low) ** (step / steps) for step in range(steps + 1))
-
-
-def _changes(question: Question, curve: Sequence[CurvePoint]) -> Iterator[Crossover]:
-    known = [point for point in curve if winner(point) is not None]
-    for below, above in pairwise(known):
-        if winner(below) != winner(above):
-            yield _bisected(question, below, above)
 
 
 def _bisected(question: Question, below: CurvePoint, above: CurvePoint) -> Crossover:
