@@ -5,7 +5,8 @@
 Four scenes (a first deployment, an update, concurrency changed in place, a rollback) on localcloud,
 with a model server that starts in milliseconds. For each call that a scene makes, its first
 occurrence is throttled, answered with a 5xx, refused for a limit, answered but the answer is lost
-(once; at every try of boto3), or the process is killed right after it. Then it has to hold that
+(once; at every try of boto3), or a SIGKILL ends the process right after it. Then it has to hold
+that
 
 - the endpoint serves the old or the new configuration, or is not there if it was not before, and
   predicts as it should;

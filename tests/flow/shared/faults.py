@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,10 +36,6 @@ KILLED = "killed"  # right after the call
 FAULTS = (*ERRORS, *LOST, KILLED)
 
 
-class Killed(BaseException):
-    """The process is gone: nothing that it would have done any more happens."""
-
-
 @dataclass
 class Fault:
     """Strikes at the call `call`: an operation, and for an object in S3 the start of its key."""
@@ -50,8 +48,6 @@ class Fault:
 
     def __call__(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> Any:
         """botocore's `before-send`: None lets the call through."""
-        if self.kind == KILLED and self.struck:
-            raise Killed
         name = _name(event_name, request)
         if name not in self.seen:
             self.seen.append(name)
@@ -64,7 +60,7 @@ class Fault:
             return None
         self._session.send(request)
         if self.kind == KILLED:
-            raise Killed
+            os.kill(os.getpid(), signal.SIGKILL)
         raise ReadTimeoutError(endpoint_url=request.url)
 
 
@@ -129,8 +125,9 @@ class Outcome:
 
 def play(scene: Scene, fault: Fault) -> Outcome:
     """One cell: strike, look, run it again, look again. AssertionError if a promise is broken."""
+    attempt = _try_and_be_killed if fault.kind == KILLED else _try
     with striking(scene.dock, fault):
-        raised = _try(scene.act)
+        raised = attempt(scene, fault)
     assert fault.struck, f"{fault.call} was not called: {fault.seen}"
     served = _check_serves(scene)
     _try_again(scene)
@@ -138,12 +135,27 @@ def play(scene: Scene, fault: Fault) -> Outcome:
     return Outcome(raised, served)
 
 
-def _try(act: Callable[[], object]) -> str:
+def _try(scene: Scene, _: Fault) -> str:
     try:
-        act()
-    except (SeatrialError, Killed) as error:
+        scene.act()
+    except SeatrialError as error:
         return type(error).__name__
     return "nothing"
+
+
+def _try_and_be_killed(scene: Scene, fault: Fault) -> str:
+    """In a process of its own, since this one is to live on."""
+    child = os.fork()
+    if child == 0:
+        try:
+            for client in scene.dock.clients.values():  # their open connections are the parent's
+                client._endpoint.http_session.close()
+            scene.act()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    fault.struck = int(os.WIFSIGNALED(status))
+    return "SIGKILL" if fault.struck else "nothing"
 
 
 def _try_again(scene: Scene) -> None:
