@@ -85,7 +85,7 @@ class Cloud:
         models = Models(place, images, tags, self._moto.object_exists)
         configs = EndpointConfigs(place, models, tags, limits)
         loop = asyncio.get_running_loop()
-        self._pipelines = Pipelines(place, images, self._audit)
+        self._pipelines = Pipelines(place, images, self._audit, tags)
         pipeline_calls = self._pipelines.handlers()
         start = pipeline_calls["SageMaker.StartPipelineExecution"]
         registry = Registry(place, start, audit=self._audit)

@@ -91,6 +91,7 @@ IDLE = (
         BUILD,
     ),
     Idle("build", "Pipelines", "sagemaker:CreatePipeline", "the first build makes the pipelines"),
+    Idle("build", "Pipelines", "sagemaker:AddTags", "only with tags given to run-pipeline"),
     Idle("build", "RegistryToken", "ecr:GetAuthorizationToken", BUILD),
     Idle(
         "build",
