@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from seatrial.localcloud.moto_bridge import Moto
 from seatrial.localcloud.pipelines import Pipelines
 from seatrial.localcloud.quotas import AccountQuotas, Quotas, new_account
 from seatrial.localcloud.registry import Registry
+from seatrial.localcloud.schedules import Schedules, check_schedule
 from seatrial.localcloud.service_quotas import ServiceQuotas
 from seatrial.localcloud.stacks import Stacks
 from seatrial.localcloud.subscriptions import check_subscription
@@ -85,6 +88,8 @@ class Cloud:
         models = Models(place, images, tags, self._moto.object_exists)
         configs = EndpointConfigs(place, models, tags, limits)
         loop = asyncio.get_running_loop()
+        loopback = Loopback(place)
+        self._schedules = Schedules(place, loopback, self._audit, now=now, run=_in_a_thread)
         self._pipelines = Pipelines(place, images, self._audit, tags)
         pipeline_calls = self._pipelines.handlers()
         start = pipeline_calls["SageMaker.StartPipelineExecution"]
@@ -100,8 +105,8 @@ class Cloud:
             for part in (models, configs, self._endpoints, tags, registry, quotas, compilation)
         ]
         self.app = App(
-            handlers=[*parts, pipeline_calls, Stacks(place, Loopback(place).client).handlers()],
-            checks=[registry.check, check_subscription],
+            handlers=[*parts, pipeline_calls, Stacks(place, loopback.client).handlers()],
+            checks=[registry.check, check_subscription, check_schedule],
             observers=[registry.observe],
             moto=self._moto,
             invoker=Invoker(place, limits, self._hosting, self._status_of, self._record),
@@ -172,3 +177,8 @@ class Cloud:
                 since = 0.0
                 await asyncio.to_thread(self._metrics.flush)
                 await asyncio.to_thread(self._moto.evaluate_alarms, time.time())
+                await asyncio.to_thread(self._schedules.tick)
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()

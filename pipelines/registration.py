@@ -97,7 +97,7 @@ def register(
                 "SupportedResponseMIMETypes": ["text/csv", "application/json"],
             },
             CustomerMetadataProperties={INPUTS_KEY: inputs_uri, **metadata},
-            **({"MetadataProperties": {"CommitId": commit}} if commit else {}),
+            MetadataProperties={"CommitId": commit} if commit else {},
         )
     return str(answer["ModelPackageArn"])
 

@@ -59,6 +59,7 @@ class RolesConfig(Part):
     events: str
     logs: str
     firehose: str
+    scheduler: str
 
 
 class DeviationGuards(Part):

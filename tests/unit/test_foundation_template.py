@@ -107,6 +107,7 @@ def test_a_role_is_passed_by_name_to_one_service(resources: dict[str, dict[str, 
         "PipelineRole": {
             f"{step}Role.Arn" for step in ("Measure", "Deploy", "Arm", "Monitor", "React")
         },
+        "ArmRole": {"SchedulerRole.Arn"},
         "BuildRole": {"PipelineRole.Arn", "EventsRole.Arn"},
     }
 

@@ -16,11 +16,12 @@ from seatrial.aws import explained
 from seatrial.contracts import Action, Serving
 from seatrial.deployment.existing import find_endpoint_config, found
 from seatrial.deployment.planning import delete_endpoint, plan_change
+from seatrial.deployment.schedule import find_schedule
 from seatrial.endpoint import EndpointState, find_endpoint, wait_until_settled
 from seatrial.errors import CloudError, DeploymentError
 from seatrial.lease import Lease
 
-_DELETIONS = ("delete_endpoint", "delete_endpoint_config", "delete_model")
+_DELETIONS = ("delete_endpoint", "delete_endpoint_config", "delete_model", "delete_schedule")
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ def took_effect(action: Action, clients: Mapping[str, Any]) -> bool:
                 name = wanted["DeliveryStreamName"]
                 firehose = clients["firehose"]
                 there = found(lambda: firehose.describe_delivery_stream(DeliveryStreamName=name))
+            case "create_schedule" | "delete_schedule":
+                there = find_schedule(wanted["Name"], clients["scheduler"])
             case "create_endpoint" | "update_endpoint" | "delete_endpoint":
                 there = _endpoint_on_its_way(action, sagemaker)
             case "update_endpoint_weights_and_capacities":

@@ -21,7 +21,7 @@ from seatrial.contracts import (
     Payload,
     VerifiedDeployment,
 )
-from seatrial.deployment.alarms import bake, plan_alarms, plan_removal
+from seatrial.deployment.alarms import bake, plan_alarms
 from seatrial.deployment.approval import approval_time
 from seatrial.deployment.existing import Existing, look
 from seatrial.deployment.history import (
@@ -37,6 +37,7 @@ from seatrial.deployment.history import (
 from seatrial.deployment.operator import Operator, check_serves
 from seatrial.deployment.planning import plan, plan_way_back
 from seatrial.deployment.refusals import check_approved, check_endpoint, check_quotas, endpoint_tags
+from seatrial.deployment.removal import plan_removal
 from seatrial.deployment.retention import remove_unused
 from seatrial.deployment.target import Target, log_group
 from seatrial.errors import CloudError, DeploymentError, SeatrialError
@@ -225,7 +226,7 @@ def take_back(
     """
     operator.serve(made.previous)
     if made.previous is None:
-        operator.carry_out(plan_removal(operator.endpoint_name, operator.clients["cloudwatch"]))
+        operator.carry_out(plan_removal(operator.endpoint_name, operator.clients))
     if made.serving != made.previous:
         history = without(history, made.serving)
     write_history(history, config.bucket, operator.lease.fence, operator.clients["s3"])

@@ -33,7 +33,7 @@ from seatrial.readiness.facts import Account, Quota
 from seatrial.serving.signature import parse_signature
 
 PAYLOAD = Payload(name="two", content_type="text/csv", rows=2, body="1\n2\n")
-SERVICES = ("sagemaker", "sagemaker-runtime", "logs", "firehose", "s3", "cloudwatch")
+SERVICES = ("sagemaker", "sagemaker-runtime", "logs", "firehose", "s3", "cloudwatch", "scheduler")
 GROUP = "docked"
 PLENTY = Quota(1_000_000, "account quota")
 ROOMY = Account(PLENTY, PLENTY, PLENTY, 0, 0)
