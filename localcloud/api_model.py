@@ -1,8 +1,9 @@
 """What an API model of AWS allows in a request, in the service's own generic texts.
 
-The model is the one that botocore brings; SageMaker's, unless another is named. boto3 checks no more of it than required members, types
-and minima before it sends a request; a client in another language, or one that is told not to
-check, not even that. Patterns that Python's `re` does not know are not checked.
+The model is the one that botocore brings; SageMaker's, unless another is named. boto3 checks no
+more of it than required members, types and minima before it sends a request; a client in another
+language, or one that is told not to check, not even that. Patterns that Python's `re` does not
+know are not checked.
 """
 
 from __future__ import annotations

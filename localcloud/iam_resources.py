@@ -91,6 +91,15 @@ def _scheduler(_: str, parameters: Parameters, place: Place) -> Iterator[str]:
     yield place.arn(f"schedule/{group}/{parameters['Name']}", service="scheduler")
 
 
+def _scaling(operation: str, parameters: Parameters, place: Place) -> Iterator[str]:
+    if operation == "ListTagsForResource":
+        yield parameters["ResourceARN"]
+    elif operation.startswith("Describe"):
+        yield "*"
+    else:  # targets have ids that nobody knows before
+        yield place.arn("scalable-target/*", service="application-autoscaling")
+
+
 def _cloudwatch(operation: str, parameters: Parameters, place: Place) -> Iterator[str]:
     if operation.endswith(("Alarm", "Alarms")):
         names = parameters.get("AlarmNames") or [parameters.get("AlarmName", "*")]
@@ -115,6 +124,7 @@ _BY_SERVICE: dict[str, Callable[[str, Parameters, Place], Iterator[str]]] = {
     "firehose": _firehose,
     "events": _events,
     "scheduler": _scheduler,
+    "application-autoscaling": _scaling,
     "cloudwatch": _cloudwatch,
     "sns": _sns,
     "servicequotas": _servicequotas,

@@ -14,6 +14,7 @@ PLANNED = (
     "removal, alarms, tags and changes in place, which the story's one deployment does not need"
 )
 ARMED = "the story's deployment is armed, and none is taken back"
+WARM = "only with warm.mode in the configuration"
 BUILD = "CodeBuild itself, or docker in it, does this"
 FIREHOSE = "Firehose's documentation lists it; localcloud writes the object at once"
 
@@ -68,7 +69,25 @@ IDLE = (
         "cloudwatch:TagResource",
         PLANNED,
     ),
-    Idle("deploy", "Schedules", "scheduler:DeleteSchedule scheduler:GetSchedule", PLANNED),
+    Idle("deploy", "Schedules", "scheduler:CreateSchedule scheduler:UpdateSchedule", WARM),
+    Idle("deploy", "Schedules", "scheduler:DeleteSchedule", WARM),
+    Idle("deploy", "SchedulerRole", "iam:PassRole", WARM),
+    Idle(
+        "deploy",
+        "FindScaling",
+        "application-autoscaling:DescribeScalingPolicies "
+        "application-autoscaling:DescribeScheduledActions",
+        WARM,
+    ),
+    Idle("deploy", "Scaling", "application-autoscaling:DeleteScheduledAction", WARM),
+    Idle("*", "Scaling", "application-autoscaling:DeregisterScalableTarget", WARM),
+    Idle("*", "Scaling", "application-autoscaling:ListTagsForResource", WARM),
+    Idle("*", "Scaling", "application-autoscaling:PutScalingPolicy", WARM),
+    Idle("*", "Scaling", "application-autoscaling:PutScheduledAction", WARM),
+    Idle("*", "Scaling", "application-autoscaling:RegisterScalableTarget", WARM),
+    Idle("*", "Scaling", "application-autoscaling:TagResource", WARM),
+    Idle("arm", "FindScaling", "application-autoscaling:DescribeScalableTargets", ARMED),
+    Idle("scheduler", "Ping", "sagemaker:InvokeEndpoint", WARM),
     Idle("arm", "Schedule", "scheduler:DeleteSchedule scheduler:UpdateSchedule", ARMED),
     Idle("arm", "TakeBackAlarms", "cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms", ARMED),
     Idle("arm", "TakeBackFiles", "s3:DeleteObject s3:GetObject s3:PutObject", ARMED),
