@@ -1,8 +1,9 @@
-"""What SageMaker's API model allows in a request, in the service's own generic texts.
+"""What an API model of AWS allows in a request, in the service's own generic texts.
 
-The model is the one that botocore brings. boto3 checks no more of it than required members, types
-and minima before it sends a request; a client in another language, or one that is told not to
-check, not even that. Patterns that Python's `re` does not know are not checked.
+The model is the one that botocore brings; SageMaker's, unless another is named. boto3 checks no
+more of it than required members, types and minima before it sends a request; a client in another
+language, or one that is told not to check, not even that. Patterns that Python's `re` does not
+know are not checked.
 """
 
 from __future__ import annotations
@@ -27,24 +28,27 @@ _TYPES = {
 }
 
 
-def checked(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+def checked(handlers: Mapping[str, Handler], *, service: str = "sagemaker") -> dict[str, Handler]:
     """The handlers, each behind a check of its request against the API model."""
-    return {target: _behind_check(target, handler) for target, handler in handlers.items()}
+    return {target: _behind_check(target, handler, service) for target, handler in handlers.items()}
 
 
-def _behind_check(target: str, handler: Handler) -> Handler:
+def _behind_check(target: str, handler: Handler, service: str) -> Handler:
     operation_name = target.rsplit(".", 1)[-1]
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
-        check_request(operation_name, request)
+        check_request(operation_name, request, service=service)
         return handler(request)
 
     return answer
 
 
-def check_request(operation_name: str, request: dict[str, Any]) -> None:
+def check_request(
+    operation_name: str, request: dict[str, Any], *, service: str = "sagemaker"
+) -> None:
     """AwsError, with all that is wrong, unless the API model allows the request."""
-    broken = list(_broken(_service_model().operation_model(operation_name).input_shape, request))
+    operation = service_model(service).operation_model(operation_name)
+    broken = list(_broken(operation.input_shape, request))
     if broken:
         raise constraints_error(broken)
 
@@ -62,10 +66,11 @@ def constraints_error(texts: list[str], code: str = "ValidationException") -> Aw
 
 
 @functools.cache
-def _service_model() -> Any:
+def service_model(name: str) -> Any:
+    """botocore's model of that service."""
     from botocore.session import get_session  # 0.1 s, which a start should not wait for
 
-    return get_session().get_service_model("sagemaker")
+    return get_session().get_service_model(name)
 
 
 def _broken(shape: Any, value: Any, path: str = "") -> Iterator[str]:

@@ -110,6 +110,9 @@ class App:
         if caller is not None and caller.service == "cloudformation":
             return self._cloudformation(request, request_id)
         if target is None:  # not one of the JSON protocols
+            if caller is not None and caller.service == "scheduler" and request.body:
+                for check in self._checks:
+                    check(f"scheduler.{request.method}", _read_json(request.body))
             return self._moto.answer(request)
         call = _read_json(request.body)
         for handler in self._handlers.get(target, ()):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from seatrial.localcloud.delivery import Delivery
 from seatrial.localcloud.endpoint_configs import EndpointConfigs
 from seatrial.localcloud.endpoint_events import EndpointEvents
 from seatrial.localcloud.endpoints import Endpoints
-from seatrial.localcloud.hosting import Hosting
+from seatrial.localcloud.hosting import Deployment, Hosting
 from seatrial.localcloud.images import ImageMap
 from seatrial.localcloud.invoke import Invoker
 from seatrial.localcloud.ledger import Ledger
@@ -30,6 +32,8 @@ from seatrial.localcloud.moto_bridge import Moto
 from seatrial.localcloud.pipelines import Pipelines
 from seatrial.localcloud.quotas import AccountQuotas, Quotas, new_account
 from seatrial.localcloud.registry import Registry
+from seatrial.localcloud.scaling import Scaling
+from seatrial.localcloud.schedules import Schedules, check_schedule
 from seatrial.localcloud.service_quotas import ServiceQuotas
 from seatrial.localcloud.stacks import Stacks
 from seatrial.localcloud.subscriptions import check_subscription
@@ -37,6 +41,7 @@ from seatrial.localcloud.tags import Tags
 
 _FLUSH_EVERY_S = 0.2
 _METRICS_EVERY_S = 1.0
+_RESIZE = "SageMaker.UpdateEndpointWeightsAndCapacities"
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,15 @@ class Cloud:
         models = Models(place, images, tags, self._moto.object_exists)
         configs = EndpointConfigs(place, models, tags, limits)
         loop = asyncio.get_running_loop()
-        self._pipelines = Pipelines(place, images, self._audit)
+        loopback = Loopback(place)
+        self._scaling = Scaling(
+            place,
+            self._serving,
+            lambda request: self._endpoints.handlers()[_RESIZE](request),
+            now=now,
+        )
+        self._schedules = Schedules(place, loopback, self._audit, now=now, run=_in_a_thread)
+        self._pipelines = Pipelines(place, images, self._audit, tags)
         pipeline_calls = self._pipelines.handlers()
         start = pipeline_calls["SageMaker.StartPipelineExecution"]
         registry = Registry(place, start, audit=self._audit)
@@ -100,8 +113,13 @@ class Cloud:
             for part in (models, configs, self._endpoints, tags, registry, quotas, compilation)
         ]
         self.app = App(
-            handlers=[*parts, pipeline_calls, Stacks(place, Loopback(place).client).handlers()],
-            checks=[registry.check, check_subscription],
+            handlers=[
+                self._scaling.handlers(),
+                *parts,
+                pipeline_calls,
+                Stacks(place, loopback.client).handlers(),
+            ],
+            checks=[registry.check, check_subscription, check_schedule],
             observers=[registry.observe],
             moto=self._moto,
             invoker=Invoker(place, limits, self._hosting, self._status_of, self._record),
@@ -140,6 +158,10 @@ class Cloud:
         self._metrics.record(invocation)
         self._ledger.record(invocation)
 
+    def _serving(self, endpoint_name: str) -> Deployment | None:
+        endpoint = self._endpoints.shelf.find(endpoint_name)
+        return endpoint.serving if endpoint else None
+
     def _status_of(self, endpoint_name: str) -> str | None:
         endpoint = self._endpoints.shelf.find(endpoint_name)
         return endpoint.status if endpoint else None
@@ -172,3 +194,9 @@ class Cloud:
                 since = 0.0
                 await asyncio.to_thread(self._metrics.flush)
                 await asyncio.to_thread(self._moto.evaluate_alarms, time.time())
+                await asyncio.to_thread(self._scaling.tick)
+                await asyncio.to_thread(self._schedules.tick)
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, daemon=True).start()

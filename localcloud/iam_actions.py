@@ -22,6 +22,13 @@ from seatrial.localcloud.query import read_form
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/aws4_request")
 _CBOR_PATH = re.compile(r"/service/[^/]+/operation/(\w+)")
+_SCHEDULE_PATH = re.compile(r"/schedules/([^/]+)")
+_OF_SCHEDULE = {
+    "POST": "CreateSchedule",
+    "PUT": "UpdateSchedule",
+    "GET": "GetSchedule",
+    "DELETE": "DeleteSchedule",
+}
 _INVOKE_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
 # Signing names that are not the prefix of IAM's actions.
 _PREFIXES = {"monitoring": "cloudwatch"}
@@ -91,6 +98,9 @@ def _call(request: HttpRequest) -> tuple[str, Mapping[str, Any]]:
         return cbor[1], _read_cbor(request.body)
     if invoked := _INVOKE_PATH.fullmatch(request.path):
         return "InvokeEndpoint", {"EndpointName": unquote(invoked[1])}
+    if (scheduled := _SCHEDULE_PATH.fullmatch(request.path)) and request.method in _OF_SCHEDULE:
+        parameters = json.loads(request.body or b"{}")
+        return _OF_SCHEDULE[request.method], {**parameters, "Name": unquote(scheduled[1])}
     form = read_form(request.body)
     return str(form.get("Action", f"{request.method} {request.path}")), form
 

@@ -35,7 +35,8 @@ def resources_of(prefix: str, operation: str, parameters: Parameters, place: Pla
 
 def role_passed(prefix: str, parameters: Parameters) -> Iterator[tuple[str, str]]:
     """Each role that the call hands on, with the service that gets it."""
-    given = [parameters, *parameters.get("Targets", ())]  # EventBridge's have one each
+    # EventBridge's targets have one each, Scheduler's one target has one
+    given = [parameters, *parameters.get("Targets", ()), parameters.get("Target")]
     for part in given:
         for name in _ROLE_PARAMETERS:
             if isinstance(part, Mapping) and name in part:
@@ -85,6 +86,20 @@ def _events(operation: str, parameters: Parameters, place: Place) -> Iterator[st
     yield place.arn(f"rule/{name}", service="events") if name else "*"
 
 
+def _scheduler(_: str, parameters: Parameters, place: Place) -> Iterator[str]:
+    group = parameters.get("GroupName", "default")
+    yield place.arn(f"schedule/{group}/{parameters['Name']}", service="scheduler")
+
+
+def _scaling(operation: str, parameters: Parameters, place: Place) -> Iterator[str]:
+    if operation == "ListTagsForResource":
+        yield parameters["ResourceARN"]
+    elif operation.startswith("Describe"):
+        yield "*"
+    else:  # targets have ids that nobody knows before
+        yield place.arn("scalable-target/*", service="application-autoscaling")
+
+
 def _cloudwatch(operation: str, parameters: Parameters, place: Place) -> Iterator[str]:
     if operation.endswith(("Alarm", "Alarms")):
         names = parameters.get("AlarmNames") or [parameters.get("AlarmName", "*")]
@@ -108,6 +123,8 @@ _BY_SERVICE: dict[str, Callable[[str, Parameters, Place], Iterator[str]]] = {
     "logs": _logs,
     "firehose": _firehose,
     "events": _events,
+    "scheduler": _scheduler,
+    "application-autoscaling": _scaling,
     "cloudwatch": _cloudwatch,
     "sns": _sns,
     "servicequotas": _servicequotas,

@@ -14,6 +14,7 @@ from seatrial.localcloud.listing import created_within, page
 from seatrial.localcloud.pipeline import Pipeline
 from seatrial.localcloud.pipeline_definition import Definition
 from seatrial.localcloud.s3_documents import S3Documents
+from seatrial.localcloud.tags import Tags
 
 NAME_PATTERN = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}"
 
@@ -21,8 +22,10 @@ NAME_PATTERN = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}"
 class PipelineShelf:
     """Pipelines by name; the service takes names that differ in case only as the same."""
 
-    def __init__(self, place: Place, documents: S3Documents, *, now: Callable[[], float]) -> None:
-        self._place, self._documents, self._now = place, documents, now
+    def __init__(
+        self, place: Place, documents: S3Documents, tags: Tags, *, now: Callable[[], float]
+    ) -> None:
+        self._place, self._documents, self._tags, self._now = place, documents, tags, now
         self._lock = threading.Lock()
         self._pipelines: dict[str, Pipeline] = {}
 
@@ -87,6 +90,7 @@ class PipelineShelf:
                     f"name ({name}) already exists.",
                 )
             self._pipelines[name.lower()] = pipeline
+            self._tags.put(arn, request.get("Tags", []))
         return {"PipelineArn": arn}
 
     def _update(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -146,4 +150,5 @@ class PipelineShelf:
                         "stop it first",
                     )
             del self._pipelines[pipeline.name.lower()]
+            self._tags.forget(pipeline.arn)
         return {"PipelineArn": pipeline.arn}

@@ -27,6 +27,7 @@ from seatrial.localcloud.pipeline_shelf import PipelineShelf
 from seatrial.localcloud.processing import ProcessingJobs
 from seatrial.localcloud.s3_documents import S3Documents
 from seatrial.localcloud.step_runs import Jobs, StepRuns
+from seatrial.localcloud.tags import Tags
 
 
 class Pipelines:
@@ -37,6 +38,7 @@ class Pipelines:
         place: Place,
         images: ImageMap,
         audit: Audit | None = None,
+        tags: Tags | None = None,
         *,
         jobs: Jobs | None = None,
         now: Callable[[], float] = time.time,
@@ -46,7 +48,7 @@ class Pipelines:
         self._processing = ProcessingJobs(place, images, aws, self._audit, now=now)
         self._jobs: Jobs = jobs or self._processing
         self._documents = S3Documents(aws)
-        self._shelf = PipelineShelf(place, self._documents, now=now)
+        self._shelf = PipelineShelf(place, self._documents, tags or Tags(), now=now)
         self._now = now
         self._lock = threading.Lock()
         self._started: dict[str, str] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from seatrial.localcloud.api import Handler, NotOurs, validation_error
 from seatrial.localcloud.api_model import checked
 
-OUR_RESOURCES = ("model", "endpoint-config", "endpoint", "compilation-job")
+OUR_RESOURCES = ("model", "endpoint-config", "endpoint", "compilation-job", "pipeline")
 MAX_TAGS = 50
 
 

@@ -13,11 +13,13 @@ from seatrial.contracts import (
     DriftReport,
     LabelScores,
     MetricScore,
+    MissedWindow,
     QualityReport,
     Reaction,
     Window,
 )
 from seatrial.contracts.verdicts import Ailment
+from seatrial.monitoring.missed_windows import missed_reason
 
 NAMESPACE = "seatrial"
 # SNS: a subject is at most 100 ASCII characters.
@@ -34,6 +36,7 @@ class Findings:
     quality: QualityReport
     drift: DriftReport
     labels: LabelScores
+    missed: tuple[MissedWindow, ...] = ()
 
     @property
     def decayed(self) -> tuple[MetricScore, ...]:
@@ -47,7 +50,7 @@ class Findings:
             ("decay", bool(self.decayed)),
             ("drift", self.drift.status == "drift"),
             ("quality", not self.quality.success),
-            ("blind", self.window.blind),
+            ("blind", self.window.blind or bool(self.missed)),
         )
         return tuple(name for name, present in found if present)
 
@@ -69,6 +72,7 @@ def reasons(findings: Findings) -> tuple[str, ...]:
     """Why there is an alert, as sentences: blindness, what decayed, what moved, what is broken."""
     broken = findings.quality.failed
     found = [
+        *([missed_reason(findings.missed)] if findings.missed else ()),
         *([_blind_reason(findings.window)] if findings.window.blind else ()),
         *(_decay_reason(item) for item in findings.decayed),
         *(_drift_reason(item) for item in findings.drift.columns if item.drifted),

@@ -33,7 +33,9 @@ def get_pipeline(**kwargs: Any) -> TemplatePipeline:
 def monitoring_definition(config: Config, *, config_uri: str) -> str:
     """The pipeline's definition as JSON; `config_uri` is the default of the parameter ConfigUri.
 
-    WindowStart and WindowEnd are ISO 8601 times in UTC, LabelsUri a CSV or Parquet file in S3.
+    WindowStart and WindowEnd are ISO 8601 times in UTC; from a schedule, its windows
+    (`R/2026-11-28T12:00:00Z/PT10080M`) and `latest`, the last that is over. LabelsUri
+    is a CSV or Parquet file in S3.
     """
     with offline(config.region):
         return _definition(config, config_uri=config_uri)
@@ -88,6 +90,7 @@ def _definition(config: Config, *, config_uri: str) -> str:
         role=config.roles.react,
         arguments=[
             *("--window", window.path),
+            *("--window-start", start),
             *(part for name, folder in found.items() for part in (f"--{name}", folder.path)),
             *("--output", output_path("monitoring")),
         ],

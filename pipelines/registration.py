@@ -67,10 +67,12 @@ def register(
     sagemaker: SageMakerClient,
     description: str,
     metadata: dict[str, str],
+    commit: str | None = None,
 ) -> str:
     """Register the MLflow model in `model_dir`, pending approval; return the package's ARN.
 
-    `metadata` is kept beside `seatrial.inputs` (at most 256 characters a value).
+    `metadata` is kept beside `seatrial.inputs` (at most 256 characters a value). `commit` is that
+    of the code that made the model; what is deployed is tagged with it.
     """
     if not (model_dir / "MLmodel").is_file():
         raise InputError(
@@ -95,6 +97,7 @@ def register(
                 "SupportedResponseMIMETypes": ["text/csv", "application/json"],
             },
             CustomerMetadataProperties={INPUTS_KEY: inputs_uri, **metadata},
+            MetadataProperties={"CommitId": commit} if commit else {},
         )
     return str(answer["ModelPackageArn"])
 

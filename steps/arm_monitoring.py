@@ -1,4 +1,4 @@
-"""See that a deployed endpoint is watched; otherwise take the deployment back.
+"""See that a deployed endpoint is watched, on a schedule; otherwise take the deployment back.
 
 Reads   deployment/ (deployment.json), baseline/, the configuration; prediction records from S3.
 Writes  arming.json (Arming). Fails, after the rollback, with the reason.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from seatrial.config import Config, read_resolved_config
 from seatrial.contracts import Arming, Deployment, SelfTest, read_contract, write_contract
 from seatrial.deployment.history import read_history
 from seatrial.deployment.operating import make_clients, operating
+from seatrial.deployment.operator import perform
 from seatrial.deployment.rollout import take_back
-from seatrial.errors import DeploymentError
+from seatrial.deployment.schedule import plan_schedule
+from seatrial.errors import CloudError, DeploymentError
 from seatrial.monitoring.selftest import seed_from, self_tests
 from seatrial.steps.entry import run
 
@@ -104,9 +106,26 @@ def arm(
     )
     tests = self_tests(baseline, seed_from(model_package_arn), min_rows=config.monitoring.min_rows)
     result = arming(deployment, seen, waited_s, tests)
+    if result.armed:
+        result = scheduled(result, config, clients, now=datetime.now(UTC))
     if not result.armed:
         take_back_unwatched(deployment, config, clients, poll_s=poll_s)
     return result
+
+
+def scheduled(
+    armed: Arming, config: Config, clients: Mapping[str, Any], *, now: datetime
+) -> Arming:
+    """The same with its monitoring schedule made; not armed if it cannot be made."""
+    try:
+        actions = plan_schedule(armed.endpoint_name, config, clients["scheduler"], now=now)
+        for action in actions:
+            perform(action, clients)
+    except CloudError as error:
+        return armed.model_copy(
+            update={"armed": False, "reason": f"no schedule starts its monitoring: {error}"}
+        )
+    return armed.model_copy(update={"actions": tuple(actions)})
 
 
 def take_back_unwatched(
@@ -160,8 +179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise DeploymentError(
             f"{result.endpoint_name} is not watched and was taken back",
             got=result.reason,
-            allowed="records in the log, and a monitor that tells drift from none",
-            do="Check the log delivery and the reference data, then approve again",
+            allowed="records in the log, a monitor that tells drift from none, and a schedule",
+            do="Check the log delivery, the reference data and the arm role, then approve again",
         )
     return 0
 

@@ -22,6 +22,7 @@ from seatrial.contracts import ModelSignature, Window, read_contract, write_cont
 from seatrial.endpoint import BASELINE_TAG, RECORDS_TAG, config_tags, get_endpoint
 from seatrial.errors import InputError
 from seatrial.monitoring.arrivals import arrived_objects, read_blocks
+from seatrial.monitoring.cadence import LATEST, parse_cadence
 from seatrial.monitoring.counts import completeness, count_events
 from seatrial.monitoring.ledger import read_elsewhere, write_ledger
 from seatrial.monitoring.span import Span
@@ -44,6 +45,14 @@ class Watched:
     model_name: str
     records_uri: str
     baseline_uri: str
+
+
+def find_span(start: str, end: str, *, now: datetime) -> Span:
+    """The latest window of a schedule, or that of two times."""
+    cadence = parse_cadence(start)
+    if cadence is not None and end == LATEST:
+        return cadence.latest(now)
+    return parse_span(start, end)
 
 
 def parse_span(start: str, end: str) -> Span:
@@ -181,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
-    span = parse_span(args.window_start, args.window_end)
+    span = find_span(args.window_start, args.window_end, now=datetime.now(UTC))
     config = read_resolved_config(args.config)
     names = ("sagemaker", "s3", "cloudwatch")
     clients = {name: client(name, region=config.region) for name in names}

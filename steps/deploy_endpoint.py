@@ -22,6 +22,7 @@ from seatrial.deployment.inputs import Folders, choose, origin_of, read_payloads
 from seatrial.deployment.operating import make_clients, operating
 from seatrial.deployment.refusals import check_approved, check_endpoint, check_quotas, endpoint_tags
 from seatrial.deployment.rollout import Release, deploy, whole_plan
+from seatrial.deployment.warming import Kept, check_warm, plan_warm
 from seatrial.limits import load_limits
 from seatrial.pipelines.registration import describe_package
 from seatrial.readiness.inputs import read_account
@@ -42,7 +43,13 @@ def dry_run(config: Config, folders: Folders, model_package_arn: str) -> list[Ac
     check_endpoint(existing.endpoint, endpoint_tags(existing.endpoint, sagemaker), config.project)
     account = read_account(config, load_limits(), clients=clients)
     check_quotas(target.serverless, account, is_new=existing.endpoint is None)
-    return whole_plan(target, existing, config, clients)
+    check_warm(config, target.serverless)
+    payloads = read_payloads(folders.candidates / "payloads.jsonl")
+    warm = Kept(target.endpoint_name, target.variant_name, target.serving, payloads)
+    return [
+        *whole_plan(target, existing, config, clients),
+        *plan_warm(warm, config, clients),
+    ]
 
 
 def deploy_files(

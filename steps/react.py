@@ -20,6 +20,7 @@ from seatrial.config import Config, read_resolved_config
 from seatrial.contracts import (
     DriftReport,
     LabelScores,
+    MissedWindow,
     Monitoring,
     QualityReport,
     Reaction,
@@ -30,7 +31,9 @@ from seatrial.contracts import (
 from seatrial.contracts.verdicts import Act, WindowVerdict
 from seatrial.errors import SeatrialError
 from seatrial.monitoring.acts import Case, put_event, start_retraining
+from seatrial.monitoring.cadence import parse_cadence
 from seatrial.monitoring.history import folder_uri, read_earlier, read_history, write_verdict
+from seatrial.monitoring.missed_windows import missed_windows
 from seatrial.monitoring.policy import Decision, Past, Policy, decide, since
 from seatrial.monitoring.reactions import (
     Findings,
@@ -62,6 +65,7 @@ def verdict(findings: Findings, reactions: Sequence[Reaction]) -> Monitoring:
         alert=findings.alert,
         reasons=reasons(findings),
         reactions=tuple(reactions),
+        missed_windows=findings.missed,
     )
 
 
@@ -197,23 +201,35 @@ def react(
     return result
 
 
+def find_missed(window_start: str, window: Window, bucket: str, s3: S3) -> tuple[MissedWindow, ...]:
+    """The windows that a schedule missed before this one, going by the verdicts in S3."""
+    history = read_history(
+        s3, bucket, window.endpoint_name, before=window.started_at, limit=LOOK_BACK
+    )
+    return missed_windows(parse_cadence(window_start), window.started_at, history)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The step's program."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("window", "quality", "drift", "labels", "config", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--window-start", default="", help="a schedule's windows, or a time")
     args = parser.parse_args(argv)
     config = read_resolved_config(args.config)
+    clients = {name: client(name, region=config.region) for name in SERVICES}
+    window = read_contract(Window, args.window / "window.json")
     findings = Findings(
-        window=read_contract(Window, args.window / "window.json"),
+        window=window,
         quality=read_contract(QualityReport, args.quality / "quality.json"),
         drift=read_contract(DriftReport, args.drift / "drift.json"),
         labels=read_contract(LabelScores, args.labels / "labels.json"),
+        missed=find_missed(args.window_start, window, config.bucket, S3(clients["s3"])),
     )
     react(
         findings,
         config,
-        {name: client(name, region=config.region) for name in SERVICES},
+        clients,
         args.output,
         artifacts=[args.drift / "drift.json", args.drift / "drift.html"],
     )

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = read_resolved_config(args.config)
     name = config.endpoint.name
     with operating(name, config, make_clients(config)) as operator:
-        done = roll_back_rejected(operator, config.bucket, args.model_package_arn)
+        done = roll_back_rejected(operator, config, args.model_package_arn)
     report = RollbackReport(
         endpoint_name=name,
         rejected_package_arn=args.model_package_arn,

@@ -5,6 +5,7 @@ Each stage returns what it found; the demo prints it, the flow tests check it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from seatrial.examples.flights.executions import KeptExecutions, OnStatus
 from seatrial.examples.flights.traffic import Asked, replay, write_labels
 from seatrial.foundation import lay_foundation
 from seatrial.pipelines.execution import ExecutionStatus, start
+from seatrial.pipelines.git_commit import git_commit
 from seatrial.pipelines.registration import InputFiles, approve, register
 from seatrial.pipelines.upsert import Upserted, upsert
 from seatrial.steps.arm_monitoring import hour_prefixes, wait_for_records
@@ -177,6 +179,7 @@ class Story:
                 f"mlflow.{METRIC}": f"{run.metric:.6f}",
                 **({"mlflow.beaten": beaten} if beaten else {}),
             },
+            commit=git_commit(Path.cwd(), os.environ),
         )
 
     def approve_and_follow(self, package_arn: str, on_status: OnStatus) -> ExecutionStatus:

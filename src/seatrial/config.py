@@ -40,6 +40,7 @@ from seatrial.config_sections import (
     TrackingConfig,
     TrafficShape,
     TrialConfig,
+    WarmConfig,
 )
 from seatrial.contracts import Contract, first_problem
 from seatrial.errors import ConfigError
@@ -69,6 +70,7 @@ __all__ = [
     "TrackingConfig",
     "TrafficShape",
     "TrialConfig",
+    "WarmConfig",
     "load_config",
     "parse_config",
     "read_resolved_config",
@@ -98,6 +100,7 @@ class Config(Contract):
     prices: dict[str, NonNegativeFloat]
     unknown_blocks: tuple[str, ...]
     deployment: DeploymentConfig
+    warm: WarmConfig
     monitoring: MonitoringConfig
     reactions: ReactionsConfig
     review: ReviewConfig

@@ -59,6 +59,7 @@ class RolesConfig(Part):
     events: str
     logs: str
     firehose: str
+    scheduler: str
 
 
 class DeviationGuards(Part):
@@ -240,6 +241,38 @@ class ReactionsConfig(Part):
         wanted = any("retrain" in acts for acts in self.acts.values())
         if wanted and self.retraining_pipeline is None:
             raise ValueError("retrain needs retraining_pipeline, the name of a pipeline")
+        return self
+
+
+class WarmHours(Part):
+    """From that moment on, until another says otherwise: so much provisioned concurrency."""
+
+    at: str = Field(pattern=r"^(cron|rate|at)\(.+\)$")
+    min_concurrency: PositiveInt
+    max_concurrency: PositiveInt
+
+    @model_validator(mode="after")
+    def _in_order(self) -> WarmHours:
+        if self.min_concurrency > self.max_concurrency:
+            raise ValueError("min_concurrency must not be over max_concurrency")
+        return self
+
+
+class WarmConfig(Part):
+    """What keeps sandboxes warm. `utilization` is what use of provisioned concurrency aims at."""
+
+    mode: Literal["none", "pings", "provisioned"]
+    idle_s: float = Field(ge=75)
+    min_concurrency: PositiveInt
+    max_concurrency: PositiveInt
+    utilization: float | None = Field(gt=0, le=1)
+    timezone: str
+    schedule: tuple[WarmHours, ...]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> WarmConfig:
+        if self.min_concurrency > self.max_concurrency:
+            raise ValueError("min_concurrency must not be over max_concurrency")
         return self
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from dock import PAYLOAD, Dock
-from record_delivery import BUCKET, make_bucket
+from record_delivery import make_bucket
 
 from seatrial.config import load_config
 from seatrial.contracts import Deployment
@@ -103,7 +103,7 @@ def test_rejecting_what_serves_rolls_back_and_rejecting_anything_else_does_not(
 
     def reject(target: Target) -> Rollback | None:
         with dock.operating() as operator:
-            return roll_back_rejected(operator, BUCKET, target.model_package_arn)
+            return roll_back_rejected(operator, dock.config, target.model_package_arn)
 
     assert reject(second) is None  # it is approved still
     for target in (other, second):

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from dock import ROOMY, Dock
 from record_delivery import BUCKET
@@ -303,3 +305,25 @@ def test_alarms_go_with_the_endpoint(roomy_cloud: Any) -> None:
     with pytest.raises(DeploymentError):
         dock.deploy(dock.target(dock.package(), FACTOR="3"))
     assert alarms(dock) == []
+
+
+def test_what_is_not_seen_yet_is_waited_for(roomy_cloud: Any) -> None:
+    """The configuration is there, and the first CreateEndpoint does not find it."""
+    dock, refused = Dock.of(roomy_cloud, "unseen"), []
+
+    def refuse_once(request: Any, **_: Any) -> AWSResponse | None:
+        if refused:
+            return None
+        refused.append(request)
+        said = 'Could not find endpoint configuration "arn:aws:sagemaker:…".'
+        body = json.dumps({"__type": "ValidationException", "message": said}).encode()
+        answer: Any = BytesIO(body)
+        answer.stream = lambda **_: iter([body])
+        headers = {"content-type": "application/x-amz-json-1.1"}
+        return AWSResponse(request.url, 400, headers, answer)
+
+    events = dock.clients["sagemaker"].meta.events
+    events.register_first("before-send.sagemaker.CreateEndpoint", refuse_once)
+    target = dock.target(dock.package())
+    assert dock.deploy(target).serving == target.serving
+    assert len(refused) == 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from least_privilege import Role, Seen, allows, read_accesses, read_roles
 from seatrial.aws import client
 from seatrial.contracts import Arming, Deployment, GoldenPrediction, Monitoring, read_contract
 from seatrial.deployment.operating import make_clients
+from seatrial.deployment.schedule import find_schedule, plan_schedule
 from seatrial.errors import CloudError
 from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK
 from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
@@ -212,6 +215,11 @@ def test_approved_rolled_back_and_approved_again_it_is_deployed_again(
     first = deployment_of(story, deployed)
     take_back_unwatched(first, story.config, make_clients(story.config), poll_s=0.1)
     assert not story.clients["sagemaker"].list_endpoints()["Endpoints"]
+    schedule, scheduler = (
+        f"{first.endpoint_name}-monitoring",
+        make_clients(story.config)["scheduler"],
+    )
+    assert find_schedule(schedule, scheduler) is None
     story.clients["sagemaker"].update_model_package(
         ModelPackageArn=package_arn, ModelApprovalStatus="Rejected"
     )
@@ -220,6 +228,7 @@ def test_approved_rolled_back_and_approved_again_it_is_deployed_again(
     cached = {step.name for step in again.steps if step.cached}
     assert cached == {"OptimizeModel", "ProfileModel", "BuildBaseline"}
     assert story.endpoint().serving == first.serving
+    assert find_schedule(schedule, scheduler)
 
 
 def test_an_endpoint_whose_predictions_are_not_logged_is_taken_back(
@@ -263,6 +272,21 @@ def as_role(story: Story, name: str) -> Callable[[str], Any]:
     return make
 
 
+def fire_monitoring(story: Story) -> None:
+    """Let the monitoring schedule be due, and wait until it has started the pipeline."""
+    scheduler, sagemaker = (
+        client(name, region=story.config.region) for name in ("scheduler", "sagemaker")
+    )
+    pipeline, now = story.config.monitoring_pipeline, datetime.now(UTC)
+    (create,) = plan_schedule(story.config.endpoint.name, story.config, scheduler, now=now)
+    before = len(executions(pipeline, sagemaker))
+    scheduler.create_schedule(**{**create.parameters, "StartDate": now})
+    deadline = time.monotonic() + 15
+    while len(executions(pipeline, sagemaker)) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.fixture(scope="module")
 def audited(
     story: Story, package_arn: str, deployed: ExecutionStatus, summer: WatchedWindow
@@ -274,6 +298,7 @@ def audited(
     describe_package(package_arn, build("sagemaker"))
     with pytest.raises(CloudError):  # refused for its parameter, after what IAM would check
         start(story.config.readiness_pipeline, {"NoSuch": "x"}, build("sagemaker"))
+    fire_monitoring(story)
     roles = read_roles(client("iam", region=story.config.region), "flights-")
     return roles, read_accesses(os.environ["AWS_ENDPOINT_URL"])
 
@@ -283,7 +308,7 @@ def test_every_call_of_a_role_is_granted_to_it(
 ) -> None:
     roles, accesses = audited
     used = {seen.role for seen in accesses}
-    assert used == set(roles) - {"flights-neo", "flights-scheduler"}
+    assert used == set(roles) - {"flights-neo"}
     refused = [str(seen) for seen in accesses if not roles[seen.role].allows(seen)]
     assert not refused, "\n".join(sorted(refused))
 

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from seatrial.aws import S3
 from seatrial.comparison.answering import Outcome, Request, answer
 from seatrial.comparison.registering import EVIDENCE_KEY
 from seatrial.comparison.tracking import Tracking
@@ -27,7 +28,9 @@ from seatrial.config import Config, load_config
 from seatrial.contracts import Comparison
 from seatrial.errors import CloudError, InputError
 from seatrial.optimization.serving_python import find_serving_python
+from seatrial.pipelines.registration import InputFiles, describe_package, register
 from seatrial.pipelines.template_scripts import get_pipeline_definition, run_pipeline
+from seatrial.pipelines.upsert import upsert_pipeline
 
 pytestmark = pytest.mark.flow
 
@@ -258,6 +261,8 @@ def test_run_pipeline_fails_when_the_execution_does(
     assert "CollectWindow: Failed" in said
     described = clients["sagemaker"].describe_pipeline(PipelineName="theirs")
     assert described["RoleArn"] == "arn:aws:iam::1:role/r"
+    tags = clients["sagemaker"].list_tags(ResourceArn=described["PipelineArn"])["Tags"]
+    assert tags == [{"Key": "sagemaker:project-name", "Value": "p"}]
 
 
 @pytest.mark.parametrize(
@@ -398,3 +403,41 @@ def test_after_a_failed_build_nothing_is_brought_up_to_date(
     ended = code_build(folder, spec["phases"]["post_build"]["commands"], failed)
     assert ended.returncode == 1
     assert not (folder / "build" / "config.yaml").exists()
+
+
+def test_tags_of_a_pipeline_that_is_there_are_added_to(clients: dict[str, Any]) -> None:
+    sagemaker = clients["sagemaker"]
+    parameters = {
+        "PipelineName": "tagged",
+        "RoleArn": "arn:aws:iam::123456789012:role/pipeline",
+        "PipelineDefinition": json.dumps({"Version": "2020-12-01", "Steps": []}),
+    }
+    arn = upsert_pipeline(parameters, sagemaker, tags=[{"Key": "a", "Value": "1"}])
+    upsert_pipeline(parameters, sagemaker, tags=[{"Key": "b", "Value": "2"}])
+    tags = sagemaker.list_tags(ResourceArn=arn)["Tags"]
+    assert tags == [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["a"])
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags[1:]
+    sagemaker.delete_pipeline(PipelineName="tagged")
+    with pytest.raises(sagemaker.exceptions.ClientError, match="there is no"):
+        sagemaker.list_tags(ResourceArn=arn)
+
+
+def test_a_registered_package_names_its_commit(clients: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("MLmodel", "rows.parquet", "payloads.jsonl"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    rows = tmp_path / "rows.parquet"
+    arn = register(
+        tmp_path,
+        InputFiles("regression", rows, rows, tmp_path / "payloads.jsonl", "y", None),
+        group="committed",
+        bucket="triggers",
+        image="image",
+        s3=S3(clients["s3"]),
+        sagemaker=clients["sagemaker"],
+        description="a model",
+        metadata={},
+        commit="abc",
+    )
+    package = describe_package(arn, clients["sagemaker"])
+    assert package["MetadataProperties"] == {"CommitId": "abc"}

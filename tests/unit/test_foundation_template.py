@@ -103,10 +103,13 @@ def test_a_role_is_passed_by_name_to_one_service(resources: dict[str, dict[str, 
             assert service.endswith(".amazonaws.com")
     assert passing == {
         "MeasureRole": {"NeoRole.Arn"},
-        "DeployRole": {"EndpointRole.Arn", "FirehoseRole.Arn", "LogsRole.Arn"},
+        "DeployRole": {
+            f"{service}Role.Arn" for service in ("Endpoint", "Firehose", "Logs", "Scheduler")
+        },
         "PipelineRole": {
             f"{step}Role.Arn" for step in ("Measure", "Deploy", "Arm", "Monitor", "React")
         },
+        "ArmRole": {"SchedulerRole.Arn"},
         "BuildRole": {"PipelineRole.Arn", "EventsRole.Arn"},
     }
 

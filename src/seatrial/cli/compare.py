@@ -74,6 +74,7 @@ def compare(
     from seatrial.comparison.tracking import Tracking
     from seatrial.config import load_config
     from seatrial.optimization.serving_python import find_serving_python
+    from seatrial.pipelines.git_commit import git_commit
 
     options = shared(context)
     given = {"metric": metric, "champion_alias": champion_alias, "approve": approve}
@@ -89,6 +90,7 @@ def compare(
         trusted=tuple(trust or ()),
         python=find_serving_python(os.environ, python),
         dry_run=dry_run,
+        commit=git_commit(Path.cwd(), os.environ),
     )
     clients = {name: client(name, region=config.region) for name in ("s3", "sagemaker")}
     with progress() as tell:

@@ -79,14 +79,12 @@ def rollback(
     config = options.config()
     clients = make_clients(config)
     if dry_run:
-        planned = plan_rollback(
-            endpoint, config.bucket, sagemaker=clients["sagemaker"], s3=clients["s3"]
-        )
+        planned = plan_rollback(endpoint, config.bucket, clients)
         say_actions(planned.actions, as_json=options.as_json)
         return
     get_endpoint(endpoint, clients["sagemaker"])
     with operating(endpoint, config, clients) as operator:
-        done = roll_back(operator, config.bucket)
+        done = roll_back(operator, config)
     if options.as_json:
         say_json({"endpoint": endpoint, "serves": done.to.model_dump(mode="json")})
     else:

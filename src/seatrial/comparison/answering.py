@@ -29,7 +29,7 @@ class Request:
 
     `rank_by` is the logged metric that chooses the challenger; None: the one that is compared.
     `trusted` are names of sources whose pickles may run code: `mlflow:/EXPERIMENT/RUN_ID`, or what
-    such a name starts with.
+    such a name starts with. `commit` is the git commit that a registered package is to name.
     """
 
     experiment: str
@@ -40,6 +40,7 @@ class Request:
     trusted: tuple[str, ...]
     python: Path
     dry_run: bool
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ class _Trial:
                 config=self._config,
                 s3=self._s3,
                 sagemaker=self._sagemaker,
+                commit=self._request.commit,
             )
             version = self._tracking.enter(self._request.model, run, CHALLENGER_ALIAS)
         tracked = self._tracking.log(found, artifact, f"{self._config.project}-comparison")

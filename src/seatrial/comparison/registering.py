@@ -60,6 +60,7 @@ def register_challenger(
     config: Config,
     s3: S3,
     sagemaker: Any,
+    commit: str | None = None,
 ) -> Registered:
     """Register it unless the same run with the same data is there; approve it if configured so.
 
@@ -80,6 +81,7 @@ def register_challenger(
             sagemaker=sagemaker,
             description=f"{comparison.challenger.name}: {metadata['seatrial.gain']}",
             metadata=metadata,
+            commit=commit,
         )
         status = "PendingManualApproval"
     else:

@@ -72,7 +72,10 @@ class SelfTest(Part):
 
 
 class Arming(Contract):
-    """Written by arm_monitoring once a deployed endpoint has been seen to be watched."""
+    """Written by arm_monitoring once a deployed endpoint has been seen to be watched.
+
+    `actions` are the calls that made its monitoring schedule, or changed it.
+    """
 
     endpoint_name: str
     records_seen: tuple[str, ...]
@@ -80,3 +83,4 @@ class Arming(Contract):
     self_tests: tuple[SelfTest, ...]
     armed: bool
     reason: str | None
+    actions: tuple[Action, ...] = ()

@@ -156,8 +156,18 @@ class Reaction(Part):
     done: bool = True
 
 
+class MissedWindow(Part):
+    """A window that the schedule should have judged; there is no verdict on it."""
+
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+
+
 class Monitoring(Contract):
-    """`monitoring.json`, written by react."""
+    """`monitoring.json`, written by react.
+
+    `missed_windows` are those between the last verdict and this window, if a schedule started it.
+    """
 
     window: Window
     quality: QualityReport
@@ -166,3 +176,4 @@ class Monitoring(Contract):
     alert: bool
     reasons: tuple[str, ...]
     reactions: tuple[Reaction, ...]
+    missed_windows: tuple[MissedWindow, ...] = ()

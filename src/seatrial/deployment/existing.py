@@ -8,6 +8,7 @@ from typing import Any
 
 from seatrial.aws import explained
 from seatrial.contracts import Serving
+from seatrial.deployment.scaling import as_deployed
 from seatrial.deployment.target import Target, log_group, stream_name
 from seatrial.endpoint import EndpointState, find_endpoint, serving_of_variant
 
@@ -37,7 +38,7 @@ def look(target: Target, clients: Mapping[str, Any]) -> Existing:
             else []
         )
         return Existing(
-            endpoint=find_endpoint(target.endpoint_name, sagemaker),
+            endpoint=as_deployed(find_endpoint(target.endpoint_name, sagemaker), clients),
             model=found(lambda: sagemaker.describe_model(ModelName=target.model_name)) is not None,
             endpoint_config=find_endpoint_config(target.endpoint_config_name, sagemaker),
             log_group=group_is_there,

@@ -23,7 +23,7 @@ def make_clients(config: Config) -> dict[str, Any]:
     """The clients that a deployment needs."""
     names = (
         *("sagemaker", "sagemaker-runtime", "logs", "firehose", "s3", "cloudwatch"),
-        "service-quotas",
+        *("service-quotas", "scheduler", "application-autoscaling"),
     )
     return {name: client(name, region=config.region) for name in names}
 

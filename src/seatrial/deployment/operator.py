@@ -16,11 +16,17 @@ from seatrial.aws import explained
 from seatrial.contracts import Action, Serving
 from seatrial.deployment.existing import find_endpoint_config, found
 from seatrial.deployment.planning import delete_endpoint, plan_change
+from seatrial.deployment.scaling import as_deployed, find_targets, plan_release
+from seatrial.deployment.schedule import find_schedule
+from seatrial.deployment.visibility import WAITS_S, not_seen_yet, still_refused
 from seatrial.endpoint import EndpointState, find_endpoint, wait_until_settled
 from seatrial.errors import CloudError, DeploymentError
 from seatrial.lease import Lease
 
-_DELETIONS = ("delete_endpoint", "delete_endpoint_config", "delete_model")
+_DELETIONS = (
+    *("delete_endpoint", "delete_endpoint_config", "delete_model", "delete_schedule"),
+    "deregister_scalable_target",
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,10 @@ class Operator:
 
     def settle(self) -> EndpointState | None:
         """The endpoint, once no change is under way; None if there is none."""
-        return wait_until_settled(
+        state = wait_until_settled(
             self.endpoint_name, self.sagemaker, poll_s=self.pace.poll_s, sleep=self.pause
         )
+        return as_deployed(state, self.clients)
 
     def pause(self, seconds: float) -> None:
         """Sleep, without losing the lease meanwhile."""
@@ -62,11 +69,18 @@ class Operator:
         self.pace.sleep(seconds)
 
     def carry_out(self, actions: Iterable[Action]) -> None:
-        """Make the calls in order, each change of the endpoint waited for."""
+        """Make the calls in order, each change of the endpoint waited for.
+
+        What scales the endpoint is let go of first: AWS refuses a change until then.
+        """
         for action in actions:
             self.lease.keep()
-            perform(action, self.clients)
-            if "EndpointName" in action.parameters and action.service == "sagemaker":
+            of_endpoint = "EndpointName" in action.parameters and action.service == "sagemaker"
+            if of_endpoint and action.method != "create_endpoint":
+                for release in plan_release(self.endpoint_name, self.clients):
+                    perform(release, self.clients)
+            perform(action, self.clients, sleep=self.pause)
+            if of_endpoint:
                 self.settle()
 
     def serve(self, wanted: Serving | None) -> EndpointState | None:
@@ -113,15 +127,33 @@ def _say(serving: Serving | None) -> str:
     return f"{serving.endpoint_config_name} ({serving.max_concurrency} at once{more})"
 
 
-def perform(action: Action, clients: Mapping[str, Any]) -> None:
-    """Make the call. CloudError if it failed, and has not taken effect either."""
+def perform(
+    action: Action, clients: Mapping[str, Any], *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Make the call. CloudError if it failed, and has not taken effect either.
+
+    What AWS may only not see yet is tried again, for a minute.
+    """
+    for wait_s in (*WAITS_S, None):
+        refusal = _attempt(action, clients)
+        if refusal is None:
+            return
+        if not not_seen_yet(action, refusal):
+            raise refusal
+        if wait_s is None:
+            raise still_refused(action, refusal) from refusal
+        sleep(wait_s)
+
+
+def _attempt(action: Action, clients: Mapping[str, Any]) -> CloudError | None:
+    """Make the call once; what was said if it failed and has not taken effect."""
     doing = f"{action.service}:{action.method}"
     try:
         with explained(doing, do="Check the job role's permissions and the account's quotas"):
             getattr(clients[action.service], action.method)(**action.parameters)
-    except CloudError:
-        if not took_effect(action, clients):
-            raise
+    except CloudError as error:
+        return None if took_effect(action, clients) else error
+    return None
 
 
 def took_effect(action: Action, clients: Mapping[str, Any]) -> bool:
@@ -141,6 +173,10 @@ def took_effect(action: Action, clients: Mapping[str, Any]) -> bool:
                 name = wanted["DeliveryStreamName"]
                 firehose = clients["firehose"]
                 there = found(lambda: firehose.describe_delivery_stream(DeliveryStreamName=name))
+            case "deregister_scalable_target":
+                there = wanted["ResourceId"] in _scaled(wanted["ResourceId"], clients) or None
+            case "create_schedule" | "delete_schedule":
+                there = find_schedule(wanted["Name"], clients["scheduler"])
             case "create_endpoint" | "update_endpoint" | "delete_endpoint":
                 there = _endpoint_on_its_way(action, sagemaker)
             case "update_endpoint_weights_and_capacities":
@@ -149,6 +185,11 @@ def took_effect(action: Action, clients: Mapping[str, Any]) -> bool:
             case _:
                 return False  # a put: sent again, it does the same
     return (there is None) == (action.method in _DELETIONS)
+
+
+def _scaled(resource_id: str, clients: Mapping[str, Any]) -> list[str]:
+    endpoint_name = resource_id.split("/")[1]
+    return [item["ResourceId"] for item in find_targets(endpoint_name, clients)]
 
 
 def _endpoint_on_its_way(action: Action, sagemaker: Any) -> EndpointState | None:

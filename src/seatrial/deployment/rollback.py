@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from seatrial.aws import S3
+from seatrial.config import Config
 from seatrial.contracts import Action, DeploymentHistory, GoldenAnswer, VerifiedDeployment
 from seatrial.deployment.existing import find_endpoint_config
 from seatrial.deployment.history import (
@@ -17,6 +20,8 @@ from seatrial.deployment.history import (
 from seatrial.deployment.operator import Operator
 from seatrial.deployment.planning import plan_change
 from seatrial.deployment.retention import remove_unused
+from seatrial.deployment.scaling import as_deployed
+from seatrial.deployment.warming import Kept, plan_warm
 from seatrial.endpoint import EndpointState, get_endpoint
 from seatrial.errors import DeploymentError, InputError
 from seatrial.pipelines.registration import describe_package
@@ -33,10 +38,12 @@ class Rollback:
     actions: tuple[Action, ...]
 
 
-def plan_rollback(endpoint_name: str, bucket: str, *, sagemaker: object, s3: object) -> Rollback:
+def plan_rollback(endpoint_name: str, bucket: str, clients: Mapping[str, Any]) -> Rollback:
     """What a rollback would do now; InputError if there is nothing to go back to."""
-    state = get_endpoint(endpoint_name, sagemaker)
-    history = read_history(bucket, endpoint_name, s3)
+    sagemaker = clients["sagemaker"]
+    found = get_endpoint(endpoint_name, sagemaker)
+    state = as_deployed(found, clients) or found
+    history = read_history(bucket, endpoint_name, clients["s3"])
     to = rollback_target(history, state)
     if to is None:
         known = [item.serving.endpoint_config_name for item in history.verified]
@@ -58,14 +65,14 @@ def plan_rollback(endpoint_name: str, bucket: str, *, sagemaker: object, s3: obj
     return Rollback(state, to, history, tuple(actions))
 
 
-def roll_back(operator: Operator, bucket: str) -> Rollback:
-    """Serve the deployment before again, verify it, and record it.
+def roll_back(operator: Operator, config: Config) -> Rollback:
+    """Serve the deployment before again, verify it, keep it warm, and record it.
 
     DeploymentError if it does not verify: it then serves nevertheless, being what was asked for.
     """
-    s3 = operator.clients["s3"]
+    s3, bucket = operator.clients["s3"], config.bucket
     operator.settle()
-    rollback = plan_rollback(operator.endpoint_name, bucket, sagemaker=operator.sagemaker, s3=s3)
+    rollback = plan_rollback(operator.endpoint_name, bucket, operator.clients)
     state = operator.serve(rollback.to.serving)
     if state is None:
         raise DeploymentError(
@@ -75,11 +82,10 @@ def roll_back(operator: Operator, bucket: str) -> Rollback:
             do="Approve a model package to deploy it anew",
         )
     verify_model(state, rollback.to.model_name, rollback.to.image, operator.sagemaker)
-    verify_answers(
-        operator.endpoint_name,
-        read_golden(bucket, operator.endpoint_name, rollback.to, S3(s3)),
-        operator.clients["sagemaker-runtime"],
-    )
+    golden = read_golden(bucket, operator.endpoint_name, rollback.to, S3(s3))
+    verify_answers(operator.endpoint_name, golden, operator.clients["sagemaker-runtime"])
+    warm = Kept(operator.endpoint_name, state.variant_name or "", rollback.to.serving, golden)
+    operator.carry_out(plan_warm(warm, config, operator.clients))
     history = up_to(rollback.history, rollback.to.serving)
     # Before the record: a rollback that is run again after it would go one further.
     remove_unused(operator, history, bucket)
@@ -87,17 +93,19 @@ def roll_back(operator: Operator, bucket: str) -> Rollback:
     return rollback
 
 
-def roll_back_rejected(operator: Operator, bucket: str, model_package_arn: str) -> Rollback | None:
+def roll_back_rejected(
+    operator: Operator, config: Config, model_package_arn: str
+) -> Rollback | None:
     """Roll back if that package is rejected, and is what was deployed last; else None.
 
     InputError if there is nothing to go back to: the endpoint then goes on with what it has.
     """
     package = describe_package(model_package_arn, operator.sagemaker)
-    verified = read_history(bucket, operator.endpoint_name, operator.clients["s3"]).verified
+    verified = read_history(config.bucket, operator.endpoint_name, operator.clients["s3"]).verified
     deployed = [item.model_package_arn for item in verified[:1]]
     if package["ModelApprovalStatus"] != "Rejected" or deployed != [model_package_arn]:
         return None
-    return roll_back(operator, bucket)
+    return roll_back(operator, config)
 
 
 def read_golden(

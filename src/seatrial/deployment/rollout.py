@@ -21,7 +21,7 @@ from seatrial.contracts import (
     Payload,
     VerifiedDeployment,
 )
-from seatrial.deployment.alarms import bake, plan_alarms, plan_removal
+from seatrial.deployment.alarms import bake, plan_alarms
 from seatrial.deployment.approval import approval_time
 from seatrial.deployment.existing import Existing, look
 from seatrial.deployment.history import (
@@ -37,8 +37,11 @@ from seatrial.deployment.history import (
 from seatrial.deployment.operator import Operator, check_serves
 from seatrial.deployment.planning import plan, plan_way_back
 from seatrial.deployment.refusals import check_approved, check_endpoint, check_quotas, endpoint_tags
+from seatrial.deployment.removal import plan_removal
 from seatrial.deployment.retention import remove_unused
+from seatrial.deployment.scaling import plan_scaling
 from seatrial.deployment.target import Target, log_group
+from seatrial.deployment.warming import Kept, check_warm, plan_warm
 from seatrial.errors import CloudError, DeploymentError, SeatrialError
 from seatrial.pipelines.registration import describe_package
 from seatrial.readiness.facts import Account
@@ -90,6 +93,7 @@ def deploy(release: Release, config: Config, operator: Operator, account: Accoun
     tags = endpoint_tags(existing.endpoint, operator.sagemaker)
     check_endpoint(existing.endpoint, tags, config.project)
     check_quotas(target.serverless, account, is_new=existing.endpoint is None)
+    check_warm(config, target.serverless)
     release.publish()
     previous = way_back(history, existing.endpoint)
     history = up_to(history, previous)  # a rollback that was not recorded any more
@@ -110,6 +114,12 @@ def whole_plan(
     """The alarms first, so that they see the change."""
     alarms = plan_alarms(target, config, clients["cloudwatch"])
     return [*alarms, *plan(target, existing, config)]
+
+
+def kept(release: Release) -> Kept:
+    """What of the release is kept warm."""
+    target = release.target
+    return Kept(target.endpoint_name, target.variant_name, target.serving, release.payloads)
 
 
 def _planned(target: Target, approved_at: datetime, now: datetime) -> Deployment:
@@ -151,6 +161,8 @@ class _Attempt:
             self.operator.carry_out(self.planned.actions)
             verified, p95_ms = self._verify()
             bake(self.operator, self.config.deployment.bake_s, since_s=started_s)
+            warm = plan_warm(kept(self.release), self.config, self.operator.clients)
+            self.operator.carry_out(warm)
         except Exception as error:
             self._take_back(error)
             raise
@@ -159,6 +171,7 @@ class _Attempt:
             update={
                 "golden": tuple(item.prediction for item in verified),
                 "latency_p95_ms": p95_ms,
+                "actions": (*self.planned.actions, *warm),
                 "deployed_at": now,
             }
         )
@@ -225,7 +238,11 @@ def take_back(
     """
     operator.serve(made.previous)
     if made.previous is None:
-        operator.carry_out(plan_removal(operator.endpoint_name, operator.clients["cloudwatch"]))
+        operator.carry_out(plan_removal(operator.endpoint_name, operator.clients))
+    elif config.warm.mode == "provisioned" and made.previous.provisioned_concurrency is not None:
+        # a change lets go of what scales the endpoint; pings go on by themselves
+        name, variant, clients = operator.endpoint_name, made.variant_name, operator.clients
+        operator.carry_out(plan_scaling(name, variant, made.previous, config.warm, clients))
     if made.serving != made.previous:
         history = without(history, made.serving)
     write_history(history, config.bucket, operator.lease.fence, operator.clients["s3"])

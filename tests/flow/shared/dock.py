@@ -33,7 +33,16 @@ from seatrial.readiness.facts import Account, Quota
 from seatrial.serving.signature import parse_signature
 
 PAYLOAD = Payload(name="two", content_type="text/csv", rows=2, body="1\n2\n")
-SERVICES = ("sagemaker", "sagemaker-runtime", "logs", "firehose", "s3", "cloudwatch")
+SERVICES = (
+    "sagemaker",
+    "sagemaker-runtime",
+    "logs",
+    "firehose",
+    "s3",
+    "cloudwatch",
+    "scheduler",
+    "application-autoscaling",
+)
 GROUP = "docked"
 PLENTY = Quota(1_000_000, "account quota")
 ROOMY = Account(PLENTY, PLENTY, PLENTY, 0, 0)
@@ -119,7 +128,7 @@ class Dock:
     def roll_back(self) -> Rollback:
         """Roll it back, as `seatrial rollback` does."""
         with self.operating() as operator:
-            return roll_back(operator, BUCKET)
+            return roll_back(operator, self.config)
 
     @contextlib.contextmanager
     def operating(self) -> Iterator[Operator]:

@@ -14,6 +14,7 @@ PLANNED = (
     "removal, alarms, tags and changes in place, which the story's one deployment does not need"
 )
 ARMED = "the story's deployment is armed, and none is taken back"
+WARM = "only with warm.mode in the configuration"
 BUILD = "CodeBuild itself, or docker in it, does this"
 FIREHOSE = "Firehose's documentation lists it; localcloud writes the object at once"
 
@@ -68,6 +69,27 @@ IDLE = (
         "cloudwatch:TagResource",
         PLANNED,
     ),
+    Idle("deploy", "Schedules", "scheduler:CreateSchedule scheduler:UpdateSchedule", WARM),
+    Idle("deploy", "Schedules", "scheduler:DeleteSchedule", WARM),
+    Idle("deploy", "SchedulerRole", "iam:PassRole", WARM),
+    Idle(
+        "deploy",
+        "FindScaling",
+        "application-autoscaling:DescribeScalingPolicies "
+        "application-autoscaling:DescribeScheduledActions",
+        WARM,
+    ),
+    Idle("deploy", "Scaling", "application-autoscaling:DeleteScheduledAction", WARM),
+    Idle("*", "Scaling", "application-autoscaling:DeregisterScalableTarget", WARM),
+    Idle("*", "Scaling", "application-autoscaling:ListTagsForResource", WARM),
+    Idle("*", "Scaling", "application-autoscaling:PutScalingPolicy", WARM),
+    Idle("*", "Scaling", "application-autoscaling:PutScheduledAction", WARM),
+    Idle("*", "Scaling", "application-autoscaling:RegisterScalableTarget", WARM),
+    Idle("*", "Scaling", "application-autoscaling:TagResource", WARM),
+    Idle("arm", "FindScaling", "application-autoscaling:DescribeScalableTargets", ARMED),
+    Idle("scheduler", "Ping", "sagemaker:InvokeEndpoint", WARM),
+    Idle("arm", "Schedule", "scheduler:DeleteSchedule scheduler:UpdateSchedule", ARMED),
+    Idle("arm", "TakeBackAlarms", "cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms", ARMED),
     Idle("arm", "TakeBackFiles", "s3:DeleteObject s3:GetObject s3:PutObject", ARMED),
     Idle("arm", "TakeBackHistory", "s3:GetObject s3:PutObject", ARMED),
     Idle("arm", "TakeBack", "sagemaker:DeleteEndpoint sagemaker:DescribeEndpoint", ARMED),
@@ -77,7 +99,7 @@ IDLE = (
     Idle("endpoint", "EndpointMetrics", "cloudwatch:PutMetricData", PLATFORM),
     Idle("pipeline", "Jobs", "sagemaker:AddTags", "Pipelines tags its jobs; localcloud does not"),
     Idle("pipeline", "Jobs", "sagemaker:StopProcessingJob", "no execution is stopped"),
-    Idle("scheduler", "Start", "sagemaker:StartPipelineExecution", "the schedule, to come"),
+    Idle("scheduler", "Undelivered", "sqs:SendMessage", "every schedule's call succeeds"),
     Idle("logs", "Put", "firehose:PutRecord", "Logs may send a lone record"),
     Idle("firehose", "Bucket", "s3:GetBucketLocation s3:ListBucket", FIREHOSE),
     Idle("firehose", "Bucket", "s3:ListBucketMultipartUploads", FIREHOSE),
@@ -91,6 +113,7 @@ IDLE = (
         BUILD,
     ),
     Idle("build", "Pipelines", "sagemaker:CreatePipeline", "the first build makes the pipelines"),
+    Idle("build", "Pipelines", "sagemaker:AddTags", "only with tags given to run-pipeline"),
     Idle("build", "RegistryToken", "ecr:GetAuthorizationToken", BUILD),
     Idle(
         "build",

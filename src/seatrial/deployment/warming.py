@@ -1,0 +1,130 @@
+"""What keeps an endpoint warm, as the configuration says: nothing, pings, or scaled concurrency.
+
+A ping is one small prediction, marked as synthetic, sent by EventBridge Scheduler itself (a
+universal target). It keeps one sandbox warm: schedules are not exact to the second, so that several
+would not be asked at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.config import Config
+from seatrial.contracts import Action, GoldenAnswer, Payload, ServerlessConfiguration, Serving
+from seatrial.deployment.scaling import plan_release, plan_scaling
+from seatrial.deployment.schedule import NO_WINDOW, find_schedule, plan_removal
+from seatrial.endpoint import SYNTHETIC
+from seatrial.errors import InputError
+
+# AWS's name of the runtime in universal targets.
+_PING = "arn:aws:scheduler:::aws-sdk:sagemakerruntime:invokeEndpoint"
+# A share of the time after which a sandbox is gone: Scheduler may be most of a minute late.
+_OF_IDLE = 0.8
+# A schedule's target may have 256 KB of input; what is quoted in it grows.
+_MAX_PING_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept warm, and with which requests it can be asked."""
+
+    endpoint_name: str
+    variant_name: str
+    serving: Serving
+    payloads: Sequence[Payload] | Sequence[GoldenAnswer]
+
+
+def ping_schedule_name(endpoint_name: str) -> str:
+    """The name of the endpoint's schedule of pings; 64 characters are allowed."""
+    return f"{endpoint_name[:48]}-warm"
+
+
+def check_warm(config: Config, serverless: ServerlessConfiguration) -> None:
+    """InputError if the endpoint cannot be kept warm as the configuration says."""
+    warm = config.warm
+    if warm.mode != "provisioned":
+        return
+    if serverless.provisioned_concurrency is None:
+        raise InputError(
+            "warm.mode is provisioned, and nothing is provisioned",
+            got="endpoint.provisioned_concurrency: null",
+            allowed=f"{warm.min_concurrency} to {warm.max_concurrency}",
+            do="Set endpoint.provisioned_concurrency, or warm.mode to none or pings",
+        )
+    highest = max([warm.max_concurrency, *(item.max_concurrency for item in warm.schedule)])
+    if highest > serverless.max_concurrency:
+        raise InputError(
+            "warm.max_concurrency is over endpoint.max_concurrency",
+            got=highest,
+            allowed=f"1 to {serverless.max_concurrency}",
+            do="Lower it, or raise endpoint.max_concurrency",
+        )
+
+
+def plan_warm(kept: Kept, config: Config, clients: Mapping[str, Any]) -> list[Action]:
+    """The calls that are missing, and those that end what is not wanted any more."""
+    name, mode = kept.endpoint_name, config.warm.mode
+    pings = (
+        _plan_pings(kept, config, clients["scheduler"])
+        if mode == "pings"
+        else plan_removal(ping_schedule_name(name), clients["scheduler"])
+    )
+    if mode == "provisioned" and kept.serving.provisioned_concurrency is not None:
+        scaling = plan_scaling(name, kept.variant_name, kept.serving, config.warm, clients)
+    else:
+        scaling = plan_release(name, clients)
+    return [*pings, *scaling]
+
+
+def ping_minutes(idle_s: float) -> int:
+    """How often to ask, so that a sandbox is never idle for `idle_s`; in whole minutes.
+
+    >>> ping_minutes(300), ping_minutes(75)
+    (4, 1)
+    """
+    return max(1, math.floor(idle_s * _OF_IDLE / 60))
+
+
+def _plan_pings(kept: Kept, config: Config, scheduler: Any) -> list[Action]:
+    name = ping_schedule_name(kept.endpoint_name)
+    there = find_schedule(name, scheduler)
+    minutes = ping_minutes(config.warm.idle_s)
+    wanted = {
+        "Name": name,
+        "ScheduleExpression": f"rate({minutes} minute{'' if minutes == 1 else 's'})",
+        "FlexibleTimeWindow": NO_WINDOW,
+        "State": "ENABLED",
+        "Target": {
+            "Arn": _PING,
+            "RoleArn": config.roles.scheduler,
+            # a ping that failed is not worth another, the next comes soon
+            "RetryPolicy": {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0},
+            "Input": json.dumps(_request(kept), sort_keys=True),
+        },
+    }
+    if there is not None and wanted.items() <= there.items():
+        return []
+    method = "create_schedule" if there is None else "update_schedule"
+    return [Action(service="scheduler", method=method, parameters=wanted)]
+
+
+def _request(kept: Kept) -> dict[str, str]:
+    smallest = min(kept.payloads, key=lambda item: len(item.body.encode()))
+    size = len(smallest.body.encode())
+    if size > _MAX_PING_BYTES:
+        raise InputError(
+            "every sample payload is too large for a ping",
+            got=f"{size} bytes in the smallest",
+            allowed=f"{_MAX_PING_BYTES} bytes",
+            do="Register a smaller sample payload, or set warm.mode to none or provisioned",
+        )
+    return {
+        "EndpointName": kept.endpoint_name,
+        "ContentType": smallest.content_type,
+        "CustomAttributes": SYNTHETIC,
+        "Body": smallest.body,
+    }
