@@ -121,6 +121,7 @@ class OptimizationConfig(Part):
 class ProfileConfig(Part):
     """How long to measure; 0 requests: that measurement is left out."""
 
+    max_seconds_per_candidate: PositiveFloat
     cold_start_repeats: PositiveInt
     requests_per_payload: PositiveInt
     max_seconds_per_payload: PositiveInt

@@ -76,6 +76,7 @@ from seatrial.contracts.profile import (
     PayloadProfile,
     Profile,
     TierLatency,
+    TierStart,
 )
 from seatrial.contracts.readiness import (
     Check,
@@ -168,6 +169,7 @@ __all__ = [
     "Summary",
     "Task",
     "TierLatency",
+    "TierStart",
     "TierTrial",
     "TrafficCost",
     "TrafficSummary",

@@ -54,9 +54,9 @@ class Configuration(Part):
     """One way to run the chosen candidate, and why it was taken or what it lost by.
 
     `judged` is the tier that the checks speak of; it is `chosen` if it meets every objective.
-    p95 is of the slowest payload. `largest_rows` and `largest_request_mb` are of the largest
-    request that is safe at the tier, from sizes that were measured, and `largest_bound` is what
-    ends it; None if not even the smallest is.
+    p95 is of the slowest payload; None if the requests were too few for one. `largest_rows` and
+    `largest_request_mb` are of the largest request that is safe at the tier, from sizes that were
+    measured, and `largest_bound` is what ends it; None if not even the smallest is.
     """
 
     memory_size_mb: PositiveInt
@@ -67,6 +67,7 @@ class Configuration(Part):
     latency_p95_ms: NonNegativeFloat | None
     latency_method: LatencyMethod
     cold_start_s: NonNegativeFloat | None
+    cold_start_method: LatencyMethod = "predicted"
     largest_rows: PositiveInt | None
     largest_request_mb: NonNegativeFloat | None
     largest_bound: LargestBound

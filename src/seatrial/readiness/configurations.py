@@ -28,6 +28,7 @@ def _configuration(facts: Facts, setting: Setting, tier: TierOutlook) -> Configu
         latency_p95_ms=tier.latency_p95_ms,
         latency_method=tier.latency_method,
         cold_start_s=tier.cold_start_s,
+        cold_start_method=tier.cold_start_method,
         largest_rows=largest.rows,
         largest_request_mb=largest.request_mb,
         largest_bound=largest.bound,
