@@ -134,6 +134,13 @@ class ProfileConfig(Part):
     tier_seconds: PositiveFloat
     transfer_mb_per_s: PositiveFloat
 
+    @field_validator("tier_requests")
+    @classmethod
+    def _enough_for_a_p95(cls, requests: int) -> int:
+        if 0 < requests < 20:
+            raise ValueError("0, or at least the 20 that a 95th percentile needs")
+        return requests
+
     @field_validator("concurrency")
     @classmethod
     def _with_one(cls, clients: tuple[int, ...]) -> tuple[int, ...]:

@@ -84,13 +84,14 @@ class TierLatency(Part):
     """A payload's latency with the tier's CPU share in force: a CPU quota, not a prediction.
 
     The mean is what is billed: a short request mostly goes by between two stalls of the quota, and
-    the median does not show them.
+    the median does not show them. The p95 is None of fewer than 20 requests.
     """
 
     memory_size_mb: PositiveInt
     payload: str
     latency_p50_ms: NonNegativeFloat
-    latency_p95_ms: NonNegativeFloat
+    latency_p95_ms: NonNegativeFloat | None
+    latency_p95_at_least_ms: NonNegativeFloat | None = None
     latency_mean_ms: NonNegativeFloat | None = None
     latency_max_ms: NonNegativeFloat | None = None
     requests: PositiveInt

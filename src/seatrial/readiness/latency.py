@@ -49,7 +49,10 @@ def predicted_ms(
 def latency_at(
     measured: CandidateProfile, payload: PayloadProfile, memory_size_mb: int, mb_per_vcpu: float
 ) -> Latency | None:
-    """The payload's latency at the tier; None if it was not answered."""
+    """The payload's latency at the tier; None if it was not answered.
+
+    Few requests under the quota have a mean, but no p95: that is then the predicted one.
+    """
 
     def at_tier(measured_ms: float | None) -> float | None:
         return predicted_ms(measured_ms, payload.cpu_s_per_request, memory_size_mb, mb_per_vcpu)
@@ -59,17 +62,22 @@ def latency_at(
     if mean_ms is None or p50_ms is None or slowest_ms is None:
         return None
     seen = tier_latency(measured, payload, memory_size_mb)
+    p95_ms = at_tier(payload.latency_p95_ms)
+    least_ms = at_tier(payload.latency_p95_at_least_ms) if p95_ms is None else p95_ms
     if seen is None:
-        p95_ms = at_tier(payload.latency_p95_ms)
-        least_ms = at_tier(payload.latency_p95_at_least_ms) if p95_ms is None else p95_ms
         return Latency(mean_ms, p50_ms, p95_ms, least_ms, slowest_ms, measured=False)
+    if seen.latency_p95_ms is not None:
+        p95_ms = least_ms = seen.latency_p95_ms
+    elif seen.latency_p95_at_least_ms is not None:
+        least_ms = max(least_ms or 0.0, seen.latency_p95_at_least_ms)
+        p95_ms = None if p95_ms is None else max(p95_ms, seen.latency_p95_at_least_ms)
     return Latency(
         mean_ms=seen.latency_p50_ms if seen.latency_mean_ms is None else seen.latency_mean_ms,
         p50_ms=seen.latency_p50_ms,
-        p95_ms=seen.latency_p95_ms,
-        p95_at_least_ms=seen.latency_p95_ms,
-        slowest_ms=max(slowest_ms, seen.latency_max_ms or seen.latency_p95_ms),
-        measured=True,
+        p95_ms=p95_ms,
+        p95_at_least_ms=least_ms,
+        slowest_ms=max(slowest_ms, seen.latency_max_ms or seen.latency_p95_ms or 0.0),
+        measured=seen.latency_p95_ms is not None,
     )
 
 
