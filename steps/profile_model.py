@@ -1645,7 +1645,8 @@ class Bench:
         end = time.monotonic() + self._left_s(tiers.budget.seconds)
         for number, size in enumerate(sizes):
             run = TierRun(size, size / tiers.mb_per_vcpu, result)
-            share_s = max(0.0, end - time.monotonic()) / (len(sizes) - number)
+            slowness = [1 / other for other in sizes[number:]]  # less CPU takes longer
+            share_s = max(0.0, end - time.monotonic()) * slowness[0] / sum(slowness)
             todo, late = run.plan(self._profiler.payloads, share_s)
             if late:
                 self._cut(f"{size} MB's CPU: {', '.join(late)} left out, too slow for its time")

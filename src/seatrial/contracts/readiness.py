@@ -74,6 +74,24 @@ class Configuration(Part):
     reason: str
 
 
+class Provisioning(Part):
+    """The judged tier with provisioned concurrency where none is recommended, or without it.
+
+    Of a month only where the traffic and every price are known.
+    """
+
+    memory_size_mb: PositiveInt
+    provisioned_concurrency: PositiveInt | None
+    usd_per_month: NonNegativeFloat | None
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """For a person."""
+        held = self.provisioned_concurrency or "none"
+        return f"{self.memory_size_mb} MB with {held} provisioned: {self.reason}"
+
+
 class TrafficCost(Part):
     """Cost over traffic at the recommended tier, beside the cheapest real-time instances.
 
@@ -110,7 +128,8 @@ class Readiness(Contract):
     """Written by judge_readiness. `recommended` and `cost` are None if no tier holds the model.
 
     `candidate` is the one of the `choices` that was chosen by `optimize_for`; `configurations` are
-    its tiers. `traffic` is None if a price or a latency is missing.
+    its tiers, and `provisioning` is the judged one provisioned otherwise.
+    `traffic` is None if a price or a latency is missing.
     """
 
     ready: bool
@@ -122,6 +141,7 @@ class Readiness(Contract):
     optimize_for: str = "cost"
     choices: tuple[Choice, ...] = ()
     configurations: tuple[Configuration, ...] = ()
+    provisioning: Provisioning | None = None
     traffic: TrafficCost | None = None
 
 
