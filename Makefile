@@ -4,6 +4,7 @@
 # make check   ruff, cfn-lint and mypy
 # make image   the endpoint's container image
 # make toolbox the container image of the pipelines' steps
+# make picture docs/report.png, from the report of the last demo, by headless Chromium
 # make lock    resolve the lock files again
 
 PYTHON ?= python3
@@ -13,11 +14,12 @@ SERVING := .venv-serving
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 OUT ?= runs/demo
+CHROMIUM ?= chromium
 IMAGE ?= seatrial-$(if $(filter toolbox,$(MAKECMDGOALS)),toolbox,serving):latest
 BASE ?= docker.io/library/python:3.11-slim-bookworm
 SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples infra -name '*.py' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: setup demo test check image toolbox lock develop clean
+.PHONY: setup demo test check image toolbox picture lock develop clean
 
 setup: $(VENV)/.installed
 
@@ -62,6 +64,12 @@ image: | $(UV)
 
 toolbox: setup
 	$(BIN)/python docker/build_toolbox.py --base $(BASE) --tag $(IMAGE) $(IMAGE_ARGS)
+
+# Of the run that was deployed. Without a network: the report needs none.
+picture: $(wildcard $(OUT)/executions/*/DeployEndpoint)
+	test -n "$<" || { echo "no report of a deployed model in $(OUT): make demo first" >&2; exit 1; }
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1500 \
+	  --screenshot=$(CURDIR)/docs/report.png file://$(abspath $(<D))/JudgeReadiness/verdict/report.html
 
 lock: | $(UV)
 	$(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --extra dev -o requirements.lock setup.py

@@ -105,18 +105,27 @@ def report_choices(runs: Sequence[ModelRun]) -> list[Target]:
 
 
 def report_corpus(cases: Sequence[Case]) -> list[Target]:
-    """What the gate says with the default headroom and with none, and what the kernel did."""
-    say(f"\n{'model':44}{'MB':>6}{'peak':>8}  {'fits':6}{'gate':6}{'no headroom'}")
+    """What the gate says with the default headroom and with none, and what the kernel did.
+
+    The headroom is the user's policy. So what a gate refuses is compared with the kernel's word on
+    what that gate lets a model use; what it passes, with the whole tier.
+    """
+    say(f"\n{'model':44}{'MB':>6}{'peak':>8}  {'fits':6}{'80 %':6}{'gate':6}{'no headroom'}")
     for case in cases:
         gate, bare = case.passes(HEADROOM_RATIO), case.passes(0)
         say(
             f"{case.model:44}{case.memory_size_mb:6}{case.peak_mb:8.0f}  "
-            f"{_word(case.fits):6}{_word(gate):6}{_word(bare)}"
+            f"{_word(case.fits):6}{_word(case.fits_usable):6}{_word(gate):6}{_word(bare)}"
         )
     targets = [Target("cases", len(cases), FEWEST_CASES, at_least=True)]
+    on_purpose = sum(case.fits and not case.fits_usable for case in cases)
+    say(f"fit the tier, but not with the default headroom: {on_purpose} of {len(cases)}")
     for name, headroom in (("the default headroom", HEADROOM_RATIO), ("no headroom", 0.0)):
         false_pass = sum(case.passes(headroom) and not case.fits for case in cases)
-        false_fail = sum(case.fits and not case.passes(headroom) for case in cases)
+        could = [case.fits_usable if headroom else case.fits for case in cases]
+        false_fail = sum(
+            fits and not case.passes(headroom) for case, fits in zip(cases, could, strict=True)
+        )
         targets += [
             Target(f"false passes with {name}", false_pass, 0, at_least=False),
             Target(

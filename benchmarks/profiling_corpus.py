@@ -11,6 +11,8 @@ from profiling_models import product_model
 from profiling_programs import SERVER
 from profiling_runs import Body, Subject, caged, local_cgroups, profile
 
+from seatrial.localcloud.cgroups import Cgroups
+
 TIERS_MB = (1024, 2048, 3072)
 # {mb} is the whole that is wanted: each program splits it its own way.
 SHAPES = {
@@ -30,12 +32,17 @@ HEADROOM_RATIO = 0.2  # configs/default.yaml
 
 @dataclass(frozen=True)
 class Case:
-    """A model in a tier: its measured peak, and whether the kernel let it live."""
+    """A model in a tier: its measured peak, and whether the kernel let it live.
+
+    `fits` is in the whole tier. `fits_usable` is in what the default headroom leaves of it: a model
+    between the two runs, and is refused on purpose.
+    """
 
     model: str
     memory_size_mb: int
     peak_mb: float
     fits: bool
+    fits_usable: bool
 
     def passes(self, headroom_ratio: float) -> bool:
         """The gate's word: the peak is within what may be used of the tier."""
@@ -76,13 +83,19 @@ def run_corpus(folder: Path, python: str) -> list[Case]:
             found = profile(_with_idle(subject), place / "candidates", **options)
             peak_mb = found.candidates[0].peak_memory_mb or 0.0
             for size in TIERS_MB:
-                inner = place / str(size)
-                inner.mkdir()
-                with caged(subject, inner, cgroups, memory_mb=size, vcpus=None) as running:
-                    answered = running.ready() and running.invoke(subject.bodies[0])
-                    fits = answered and not running.killed
-                cases.append(Case(subject.name, size, peak_mb, fits))
+                fits = _fits(subject, place, cgroups, size)
+                usable = fits and _fits(subject, place, cgroups, int(size * (1 - HEADROOM_RATIO)))
+                cases.append(Case(subject.name, size, peak_mb, fits, usable))
     return cases
+
+
+def _fits(subject: Subject, place: Path, cgroups: Cgroups, memory_mb: int) -> bool:
+    """Whether it starts and answers under a hard cap of so much."""
+    folder = place / str(memory_mb)
+    folder.mkdir()
+    with caged(subject, folder, cgroups, memory_mb=memory_mb, vcpus=None) as running:
+        answered = running.ready() and running.invoke(subject.bodies[0])
+        return answered and not running.killed
 
 
 def _with_idle(subject: Subject) -> Subject:

@@ -30,8 +30,12 @@ How each figure is measured
                fresh sandbox's. Fetching image and archive is not in it; that is estimated apart.
     scaled     The samples' own rows, repeated up to the service's payload limit.
     growth     A sustained run of the smallest payload; see `growth`.
-    tiers      The samples again, in a cgroup with the CPU quota of each tier that this machine's
-               cores can hold. Where no such cgroup can be made there are none.
+    tiers      A cold start and the samples again, in a cgroup with the CPU quota of each tier that
+               this machine's cores can hold. Where no such cgroup can be made there are none.
+    time       Cold starts and one request of each sample are always measured. What else there is
+               has a time, each part and the whole; a slow model gets fewer requests, and what
+               would not end in time is left out. `cut_short` says which, and a percentile that
+               the requests do not support is null.
     behaviour  Of the server that answers the first sample; see `Behaviour`.
 """
 
@@ -77,7 +81,10 @@ SERVICE_PORT = 8080  # the one a container listens on if it is not told another
 SCALED_SHARES = (1 / 16, 1 / 4, 1)  # of the largest request that the service takes
 MAX_SERIES = 200  # points of the memory curve
 CPU_PERIOD_US = 20_000  # with the usual 100 ms the stalls hide behind the median
-FEWEST_TIER_REQUESTS = 3
+# With fewer a percentile is the slowest of all, which says how long was looked and not how slow.
+FEWEST_FOR_P95, FEWEST_FOR_P99 = 20, 100
+FEWEST_FOR_MEAN = 5  # which is what a request costs
+SURE = 0.05  # how often "p95 is at least" may be wrong
 SCAN_S = 5.0
 SURPRISE_KB = 4 * 1024
 BUFFER_HEAD_RATIO = 104 / 4096  # the kernel's note on a cached page
@@ -147,6 +154,7 @@ class Limits(NamedTuple):
     payload_limit_mb: float = 4
     growth: Budget = Budget(0, 0)
     tiers: Tiers = Tiers()
+    whole_s: float = math.inf
 
 
 # ---- what is to be profiled
@@ -1476,9 +1484,10 @@ class Profiler:
             if result["failure"] is None:
                 bench.samples(result)
                 result["behaviour"]["early_ready"] = early_ready
-                result["scaled"] = bench.scaled()
                 result["growth"] = bench.growth()
-                result["tier_latencies"] = bench.tier_latencies()
+                result.update(bench.tiers(result))
+                result["scaled"] = bench.scaled(result["payloads"])
+            result["cut_short"] = bench.cut_short
         return result
 
     def server(self, model: Path) -> Server:
@@ -1502,11 +1511,24 @@ class Profiler:
 
 
 class Bench:
-    """The measurements of one candidate, each with servers of its own."""
+    """The measurements of one candidate, each with servers of its own, in a given time.
+
+    `cut_short` has a line for whatever was measured less than asked for, or not at all.
+    """
 
     def __init__(self, profiler: Profiler, name: str, model: Path, model_mb: float) -> None:
         self._profiler, self._limits = profiler, profiler.limits
         self._name, self._model, self._model_mb = name, model, model_mb
+        self._end = time.monotonic() + self._limits.whole_s
+        self.cut_short: list[str] = []
+
+    def _left_s(self, seconds: float = math.inf) -> float:
+        """What is left of the whole time, and no more than these seconds."""
+        return max(0.0, min(seconds, self._end - time.monotonic()))
+
+    def _cut(self, line: str) -> None:
+        self.cut_short.append(line)
+        self._say(line)
 
     def cold_starts(self, result: dict[str, Any]) -> bool:
         """Start it again and again; True if it ever said that it is ready before it was."""
@@ -1561,13 +1583,20 @@ class Bench:
             for payload in self._profiler.payloads
         ]
 
-    def scaled(self) -> list[dict[str, Any]]:
-        """The samples repeated, smallest first, until one is not answered."""
+    def scaled(self, samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The samples repeated, smallest first, until one is not answered or there is no time."""
         limit = self._limits
         if not limit.scaled.requests:
             return []
         results: list[dict[str, Any]] = []
         for payload in scaled_payloads(self._profiler.payloads, int(limit.payload_limit_mb * MB)):
+            expected_s = expected_seconds(payload.rows, (*samples, *results))
+            if expected_s > self._left_s():
+                self._cut(
+                    f"payload {payload.name} and larger: left out, since one request would take "
+                    f"about {expected_s:.0f} s of the {self._left_s():.0f} s left"
+                )
+                break
             server = self._profiler.server(self._model)
             results.append(self._payload(server, payload, limit.scaled))
             if not results[-1]["requests"] or results[-1]["stopped"]:
@@ -1579,12 +1608,15 @@ class Bench:
         budget = self._limits.growth
         if not budget.requests:
             return None
+        if not self._left_s():
+            self._cut("growth: left out, no time is left for it")
+            return None
         points: list[tuple[int, float]] = []
         every = max(1, budget.requests // MAX_SERIES)
         with self._profiler.server(self._model) as server, contextlib.suppress(ServerError):
             server.wait_for_port()
             server.wait_for_ping()
-            end = time.monotonic() + budget.seconds
+            end = time.monotonic() + self._left_s(budget.seconds)
             for number in range(1, budget.requests + 1):
                 if server.invoke(self._profiler.smallest).status != 200:
                     break
@@ -1598,35 +1630,43 @@ class Bench:
                 f"growth over {found['requests']} requests: "
                 f"{found['slope_low']:.2f} to {found['slope_high']:.2f} MB per 1000"
             )
+        else:
+            self._cut(f"growth: unknown, from {len(points) * every} requests in the time it has")
         return found
 
-    def tier_latencies(self) -> list[dict[str, Any]]:
-        """The samples with the CPU share of each tier; none where no CPU quota can be had."""
+    def tiers(self, result: dict[str, Any]) -> dict[str, Any]:
+        """A cold start and the samples with each tier's CPU; none where no quota can be had."""
         tiers, groups = self._limits.tiers, self._profiler.cpu_groups
         cores = len(os.sched_getaffinity(0))
         sizes = [size for size in tiers.sizes_mb if size / tiers.mb_per_vcpu <= cores]
-        if groups is None or not sizes:
-            return []
-        seconds = tiers.budget.seconds / (len(sizes) * len(self._profiler.payloads))
-        budget = Budget(tiers.budget.requests, seconds)
-        results: list[dict[str, Any]] = []
-        for size in sizes:
-            group = groups.make()
-            group.limit(size / tiers.mb_per_vcpu)  # from the start: a server may count its CPUs
-            server = Server(self._profiler.command, self._model, self._limits, cpu_group=group)
-            with server, contextlib.suppress(ServerError):
-                server.wait_for_port()
-                server.wait_for_ping()
-                for payload in self._profiler.payloads:
-                    server.invoke(payload)
-                    found = _tier_latency(server, payload, budget)
-                    results.extend([{"memory_size_mb": size, **found}] if found else [])
-        return results
+        found: dict[str, Any] = {"tier_starts": [], "tier_latencies": []}
+        if groups is None:
+            return found
+        end = time.monotonic() + self._left_s(tiers.budget.seconds)
+        for number, size in enumerate(sizes):
+            run = TierRun(size, size / tiers.mb_per_vcpu, result)
+            slowness = [1 / other for other in sizes[number:]]  # less CPU takes longer
+            share_s = max(0.0, end - time.monotonic()) * slowness[0] / sum(slowness)
+            todo, late = run.plan(self._profiler.payloads, share_s)
+            if late:
+                self._cut(f"{size} MB's CPU: {', '.join(late)} left out, too slow for its time")
+            if run.start_s <= share_s:
+                group = groups.make()
+                group.limit(run.vcpus)  # from the start: a server may count its CPUs
+                command = self._profiler.command
+                server = Server(command, self._model, self._limits, cpu_group=group)
+                with server, contextlib.suppress(ServerError):
+                    run.cold_start(server, self._profiler.smallest)
+                    run.measure(server, todo, Budget(tiers.budget.requests, share_s))
+            found["tier_starts"] += run.starts
+            found["tier_latencies"] += run.latencies
+        return found
 
     def _payload(
         self, server: Server, payload: Payload, budget: Budget | None = None, clients: int = 1
     ) -> dict[str, Any]:
         budget = budget or Budget(self._limits.requests, self._limits.seconds)
+        budget = Budget(budget.requests, self._left_s(budget.seconds))
         run = PayloadRun(payload, budget, clients)
         with server:
             run.measure(server)
@@ -1642,6 +1682,12 @@ class Bench:
             f"payload {payload.name} ({payload.rows} rows{at_once}): {result['requests']} "
             f"answered, {result['errors']} errors, peak {peak} MB{speed}"
         )
+        if not result["errors"] and result["requests"] < budget.requests:
+            unknown = "; its p95 is unknown" if result["latency_p95_ms"] is None else ""
+            self._cut(
+                f"payload {payload.name}{at_once}: {result['requests']} of {budget.requests} "
+                f"requests in the time it has{unknown}"
+            )
         return result
 
     def _say(self, line: str) -> None:
@@ -1691,23 +1737,103 @@ def _medians(starts: Sequence[Start]) -> dict[str, Any]:
     }
 
 
+def expected_seconds(rows: int, measured: Sequence[dict[str, Any]]) -> float:
+    """What a request of so many rows should take: as many times as long as it has more rows.
+
+    >>> expected_seconds(300, [{"rows": 100, "latency_p50_ms": 2000.0}])
+    6.0
+    """
+    known = [item for item in measured if item["latency_p50_ms"] is not None]
+    largest = max(known, key=lambda item: int(item["rows"]), default=None)
+    if largest is None:
+        return 0.0
+    return float(largest["latency_p50_ms"] * rows / largest["rows"] / 1000)
+
+
+class TierRun:
+    """A cold start and the samples under the quota of one tier."""
+
+    def __init__(self, memory_size_mb: int, vcpus: float, result: dict[str, Any]) -> None:
+        self.memory_size_mb, self.vcpus = memory_size_mb, vcpus
+        self.starts: list[dict[str, Any]] = []
+        self.latencies: list[dict[str, Any]] = []
+        self.start_s = self._slow_s(
+            result["cold_start"]["to_first_prediction_s"], result["cold_start"]["cpu_s"]
+        )
+        self._request_s = {
+            item["payload"]: self._slow_s(
+                item["latency_p50_ms"] / 1000, item["cpu_s_per_request"] or 0.0
+            )
+            for item in result["payloads"]
+            if item["latency_p50_ms"] is not None
+        }
+
+    def plan(self, payloads: Sequence[Payload], seconds: float) -> tuple[list[Payload], list[str]]:
+        """Those of which enough requests for a mean fit, quickest first, and what does not fit."""
+        seconds_in_all = seconds
+        seconds -= self.start_s
+        known = [item for item in payloads if item.name in self._request_s]
+        todo: list[Payload] = []
+        for item in sorted(known, key=lambda item: self._request_s[item.name]):
+            seconds -= self._request_s[item.name] * (FEWEST_FOR_MEAN + 1)
+            if seconds < 0:
+                break
+            todo.append(item)
+        late = ["its start"] if self.start_s > seconds_in_all else []
+        return todo, late + [item.name for item in known if item not in todo]
+
+    def cold_start(self, server: Server, payload: Payload) -> None:
+        """From the process to the answer to the smallest sample, as without a quota."""
+        to_port_s, to_ping_s = server.wait_for_port(), server.wait_for_ping()
+        if _first_prediction(server, payload)[0].status == 200:
+            self.starts.append(
+                {
+                    "memory_size_mb": self.memory_size_mb,
+                    "to_port_s": to_port_s,
+                    "to_ping_s": to_ping_s,
+                    "to_first_prediction_s": time.monotonic() - server.started,
+                }
+            )
+
+    def measure(self, server: Server, payloads: Sequence[Payload], budget: Budget) -> None:
+        """ServerError if the server fails; what was measured until then stays."""
+        end = server.started + budget.seconds
+        for number, payload in enumerate(payloads):
+            server.invoke(payload)
+            share_s = max(0.0, end - time.monotonic()) / (len(payloads) - number)
+            found = _tier_latency(server, payload, Budget(budget.requests, share_s))
+            if found is not None:
+                self.latencies.append({"memory_size_mb": self.memory_size_mb, **found})
+
+    def _slow_s(self, wall_s: float, cpu_s: float) -> float:
+        """How long that should take here: the wall at least, and what its CPU time becomes."""
+        return max(wall_s, cpu_s / self.vcpus)
+
+
 def _tier_latency(server: Server, payload: Payload, budget: Budget) -> dict[str, Any] | None:
-    """Latencies under the quota that is in force; None if there is no time for enough of them."""
+    """Latencies under the quota that is in force; None of fewer than a mean needs.
+
+    Those are sent even if it takes longer than was expected, unless it takes three times as long.
+    """
     end = time.monotonic() + budget.seconds
+    late = end + 2 * budget.seconds
     seconds: list[float] = []
-    for _ in range(budget.requests):
+    for number in range(budget.requests):
+        now = time.monotonic()
+        if now > (end if number >= FEWEST_FOR_MEAN else late):
+            break
         reply = server.invoke(payload)
         if reply.status == 200:
             seconds.append(reply.seconds)
-        if time.monotonic() > end:
-            break
-    if len(seconds) < FEWEST_TIER_REQUESTS:
+    if len(seconds) < FEWEST_FOR_MEAN:
         return None
     seconds.sort()
     return {
         "payload": payload.name,
         "latency_p50_ms": percentile_ms(seconds, 0.50),
-        "latency_p95_ms": percentile_ms(seconds, 0.95),
+        "latency_p95_ms": percentile_ms(seconds, 0.95, FEWEST_FOR_P95),
+        "latency_p95_at_least_ms": p95_at_least_ms(seconds),
+        "latency_max_ms": 1000 * seconds[-1],
         "latency_mean_ms": 1000 * statistics.mean(seconds),
         "requests": len(seconds),
     }
@@ -1816,8 +1942,10 @@ class PayloadRun:
             "peak_memory_mb": watch.peak_mb,
             "stopped": watch.stopped,
             "latency_p50_ms": percentile_ms(warm, 0.50),
-            "latency_p95_ms": percentile_ms(warm, 0.95),
-            "latency_p99_ms": percentile_ms(warm, 0.99),
+            "latency_p95_ms": percentile_ms(warm, 0.95, FEWEST_FOR_P95),
+            "latency_p95_at_least_ms": p95_at_least_ms(warm),
+            "latency_p99_ms": percentile_ms(warm, 0.99, FEWEST_FOR_P99),
+            "latency_max_ms": 1000 * warm[-1] if warm else None,
             "cpu_s_per_request": max(self.cpu_s, 0.0)
             if self.seconds and self.cpu_s is not None
             else None,
@@ -1825,12 +1953,29 @@ class PayloadRun:
         }
 
 
-def percentile_ms(ordered_s: Sequence[float], share: float) -> float | None:
-    """The smallest of these that at least `share` of them do not exceed, in ms."""
-    if not ordered_s:
+def percentile_ms(ordered_s: Sequence[float], share: float, fewest: int = 1) -> float | None:
+    """The smallest of these that at least `share` of them do not exceed, in ms; None of fewer."""
+    if len(ordered_s) < fewest:
         return None
     index = math.ceil(share * len(ordered_s)) - 1
     return ordered_s[index] * 1000
+
+
+def p95_at_least_ms(ordered_s: Sequence[float]) -> float | None:
+    """What the 95th percentile is no less than, in ms; wrong of at most one run in twenty.
+
+    If it were less, so many slower ones would come by chance in fewer runs than that (binomial).
+
+    >>> p95_at_least_ms([7.0]), p95_at_least_ms([1.0, 2.0, 3.0])
+    (7000.0, 2000.0)
+    """
+    count = len(ordered_s)
+    tail = 1.0  # the chance of `slower` or more
+    for slower in range(count + 1):
+        if tail <= SURE + 1e-9:
+            return ordered_s[count - slower] * 1000
+        tail -= math.comb(count, slower) * 0.05**slower * 0.95 ** (count - slower)
+    return None
 
 
 # Blocks of a run, and Student's t at 97.5 % for the increments from each to the next, of all of
@@ -1989,6 +2134,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--cold-start-repeats", type=count, default=3, metavar="N")
     add("--requests-per-payload", type=count, default=50, metavar="N")
     add("--max-seconds-per-payload", type=seconds, default=20, metavar="S")
+    add("--max-seconds-per-candidate", type=seconds, default=60, metavar="S")
     add("--max-start-seconds", type=seconds, default=180, metavar="S")
     add("--memory-stop-mb", type=count, default=6144, metavar="MB")
     add("--concurrency", type=_numbers, default=(1,), metavar="N,M", help="clients at once")
@@ -2015,6 +2161,7 @@ def _limits(args: argparse.Namespace) -> Limits:
         payload_limit_mb=args.payload_limit_mb,
         growth=Budget(args.growth_requests, args.growth_seconds),
         tiers=Tiers(args.tiers_mb, args.mb_per_vcpu, tier_budget),
+        whole_s=args.max_seconds_per_candidate,
     )
 
 

@@ -61,7 +61,7 @@ def demo_config(out: Path, **overrides: Any) -> Config:
         # localcloud delivers records within a second; Firehose on AWS needs minutes
         monitoring={"arm_deadline_s": 60, "firehose_buffer_s": 1},
         tracking={"mlflow_uri": f"sqlite:///{out.absolute() / 'mlflow.db'}"},
-        profile={"max_seconds_per_payload": 5},
+        profile={"max_seconds_per_payload": 5, "max_seconds_per_candidate": 20},
         **overrides,
     )
 

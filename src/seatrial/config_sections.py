@@ -122,6 +122,7 @@ class OptimizationConfig(Part):
 class ProfileConfig(Part):
     """How long to measure; 0 requests: that measurement is left out."""
 
+    max_seconds_per_candidate: PositiveFloat
     cold_start_repeats: PositiveInt
     requests_per_payload: PositiveInt
     max_seconds_per_payload: PositiveInt
@@ -133,6 +134,13 @@ class ProfileConfig(Part):
     tier_requests: NonNegativeInt
     tier_seconds: PositiveFloat
     transfer_mb_per_s: PositiveFloat
+
+    @field_validator("tier_requests")
+    @classmethod
+    def _enough_for_a_p95(cls, requests: int) -> int:
+        if 0 < requests < 20:
+            raise ValueError("0, or at least the 20 that a 95th percentile needs")
+        return requests
 
     @field_validator("concurrency")
     @classmethod

@@ -450,16 +450,56 @@ def test_a_leak_of_50_kb_a_request_is_told_from_none(bench: Bench, body: str, le
 def test_a_tier_s_cpu_share_is_in_force_where_it_can_be(bench: Bench) -> None:
     bench.give("burn 30")
     candidate = bench.candidate(
-        tiers_mb="442,1769,999999", tier_requests="4", tier_seconds="20", requests_per_payload="1"
+        tiers_mb="442,1769,999999", tier_requests="20", tier_seconds="20", requests_per_payload="1"
     )
     if profile_model.find_cpu_groups() is None:
         assert candidate.tier_latencies == ()
         pytest.skip("no CPU quota can be had here")
     quarter, whole = candidate.tier_latencies  # no machine holds the third
     assert (quarter.memory_size_mb, whole.memory_size_mb) == (442, 1769)
-    assert quarter.requests == whole.requests == 4
+    assert quarter.requests == whole.requests == 20
     assert quarter.latency_p50_ms > 90  # 30 ms of CPU time, 5 in each period of 20
     assert whole.latency_p50_ms >= 30
+    slow, quick = candidate.tier_starts
+    assert (slow.memory_size_mb, quick.memory_size_mb) == (442, 1769)
+    assert slow.to_port_s <= slow.to_ping_s < slow.to_first_prediction_s
+    assert slow.to_first_prediction_s - slow.to_ping_s > 0.08  # as above, of the first request
+
+
+def test_a_tier_that_would_take_too_long_is_left_out_and_said_so(bench: Bench) -> None:
+    if profile_model.find_cpu_groups() is None:
+        pytest.skip("no CPU quota can be had here")
+    bench.give("burn 400")
+    candidate = bench.candidate(
+        tiers_mb="442", tier_requests="20", tier_seconds="4", requests_per_payload="1"
+    )
+    assert candidate.tier_latencies == ()
+    assert [item.memory_size_mb for item in candidate.tier_starts] == [442]
+    assert candidate.cut_short == ("442 MB's CPU: payload-1 left out, too slow for its time",)
+
+
+def test_a_slow_model_is_asked_less_and_what_is_missing_is_said(bench: Bench) -> None:
+    bench.give("hello", "sleep 1")
+    started = time.monotonic()
+    candidate = bench.candidate(
+        max_seconds_per_candidate="2",
+        requests_per_payload="50",
+        cold_start_repeats="1",
+        scaled_requests="3",
+        growth_requests="1000",
+    )
+    assert time.monotonic() - started < 20
+    quick, slow = candidate.payloads
+    assert quick.requests == 50
+    assert quick.latency_p95_ms is not None
+    assert quick.latency_p99_ms is None  # of 49
+    assert slow.requests in (1, 2)
+    assert (slow.latency_p95_ms, slow.latency_p99_ms) == (None, None)
+    assert slow.latency_p95_at_least_ms == pytest.approx(1000, rel=0.5)
+    said = "\n".join(candidate.cut_short)
+    assert f"payload payload-2: {slow.requests} of 50 requests" in said
+    assert "its p95 is unknown" in said
+    assert "growth: left out" in said
 
 
 # ---- servers that fail
@@ -624,7 +664,7 @@ def test_our_server_with_a_real_model_gives_a_whole_profile(bench: Bench) -> Non
         patch=AS_IT_IS,
         serve_command=shlex.join([sys.executable, "-m", "seatrial.serving"]),
         cold_start_repeats="2",
-        requests_per_payload="20",
+        requests_per_payload="21",
         concurrency="1,2",
         scaled_requests="1",
         payload_limit_mb="0.03125",
@@ -643,11 +683,12 @@ def test_our_server_with_a_real_model_gives_a_whole_profile(bench: Bench) -> Non
     assert candidate.peak_memory_mb is not None
     assert 30 < candidate.idle_memory_mb <= candidate.peak_memory_mb < 250
     for payload in candidate.payloads:
-        assert (payload.requests, payload.errors) == (20, 0)
+        assert (payload.requests, payload.errors) == (21, 0)
         assert payload.latency_p50_ms is not None
         assert payload.latency_p95_ms is not None
-        assert payload.latency_p99_ms is not None
-        assert 0 < payload.latency_p50_ms <= payload.latency_p95_ms <= payload.latency_p99_ms
+        assert payload.latency_p99_ms is None  # of twenty
+        assert payload.latency_max_ms is not None
+        assert 0 < payload.latency_p50_ms <= payload.latency_p95_ms <= payload.latency_max_ms
         assert payload.cpu_s_per_request is not None
         assert 0 < payload.cpu_s_per_request < 0.1
         assert payload.requests_per_s is not None
@@ -660,7 +701,7 @@ def test_our_server_with_a_real_model_gives_a_whole_profile(bench: Bench) -> Non
         ("payload-1", 2),
         ("payload-2", 2),
     ]
-    assert [run.requests for run in candidate.concurrent] == [20, 20]
+    assert [run.requests for run in candidate.concurrent] == [21, 21]
     [scaled] = candidate.scaled  # a quarter of the limit is less than the sample
     assert scaled.payload == "payload-1 × 0.0312 MB"
     assert (scaled.requests, scaled.rows, scaled.request_mb) == (1, 4096, 0.03125)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import sys
 import time
 from pathlib import Path
@@ -115,6 +116,28 @@ def test_slow_calls_are_timed_less_often(call_s: float, timed: int, made: int) -
     seconds = 0.5 if call_s == 0 else 0.01
     found = measure_program.time_calls(model, {"x": np.zeros(3)}, seconds)
     assert (len(found["calls_ms"]), model.calls, found["rows"]) == (timed, made, 3)
+
+
+@pytest.mark.parametrize(
+    ("call_s", "measured", "left_out"),
+    [
+        pytest.param(math.inf, [1, 10, 20], [], id="compared"),
+        pytest.param(0.5, [1, 10], [20], id="one too long"),
+        pytest.param(0.01, [1], [10, 20], id="all but the first"),
+    ],
+)
+def test_batches_that_would_take_too_long_are_left_out(
+    call_s: float, measured: list[int], left_out: list[int]
+) -> None:
+    class PerRow:
+        def predict(self, columns: Any) -> None:
+            time.sleep(0.03 * len(columns["x"]))
+
+    batches = [{"x": np.zeros(rows)} for rows in (1, 10, 20)]
+    found = measure_program.time_batches(PerRow(), batches, 0.0001, call_s)
+    assert [item["rows"] for item in found["batches"]] == measured
+    assert [item["rows"] for item in found["left_out"]] == left_out
+    assert all(item["expected_s"] > call_s for item in found["left_out"])
 
 
 # Columns in files, and batches of them

@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import os
+import random
 import sys
 import tarfile
 from collections.abc import Callable
@@ -27,7 +28,10 @@ from seatrial.steps.profile_model import (
     Reply,
     ServerError,
     SizeError,
+    TierRun,
     Watch,
+    expected_seconds,
+    p95_at_least_ms,
     percentile_ms,
     read_names,
     read_payloads,
@@ -471,6 +475,65 @@ def test_percentiles_of_few() -> None:
     assert percentile_ms([], 0.5) is None
     assert percentile_ms([0.25], 0.01) == 250.0
     assert percentile_ms([1.0, 2.0], 0.5) == 1000.0
+
+
+@pytest.mark.parametrize(
+    ("count", "p95_ms"),
+    [
+        pytest.param(19, None, id="under"),
+        pytest.param(20, 19_000.0, id="exactly"),
+        pytest.param(21, 20_000.0, id="over"),
+    ],
+)
+def test_a_percentile_needs_one_above_it(count: int, p95_ms: float | None) -> None:
+    ordered = [float(value) for value in range(1, count + 1)]
+    assert percentile_ms(ordered, 0.95, profile_model.FEWEST_FOR_P95) == p95_ms
+
+
+def test_what_a_p95_is_at_least_is_wrong_of_one_run_in_twenty_at_most() -> None:
+    rng = random.Random(1)
+    for count in (1, 2, 5, 13, 19, 50):
+        wrong = 0
+        for _ in range(2000):
+            drawn = sorted(rng.random() for _ in range(count))  # whose 95th percentile is 0.95
+            least = p95_at_least_ms(drawn)
+            wrong += least is not None and least > 950
+        assert wrong / 2000 <= 0.05 + 3 * (0.05 * 0.95 / 2000) ** 0.5
+    assert p95_at_least_ms([]) is None
+
+
+def test_a_longer_request_is_expected_to_take_as_many_times_as_long() -> None:
+    measured = [{"rows": 10, "latency_p50_ms": 900.0}, {"rows": 100, "latency_p50_ms": 1000.0}]
+    assert expected_seconds(400, measured) == 4.0
+    assert expected_seconds(400, [{"rows": 10, "latency_p50_ms": None}]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "todo", "late"),
+    [
+        pytest.param(1.99, [], ["its start", "quick", "slow"], id="not even the start"),
+        pytest.param(2.0, [], ["quick", "slow"], id="the start exactly"),
+        pytest.param(2.0 + 6 * 0.1 - 0.01, [], ["quick", "slow"], id="under the quick one"),
+        pytest.param(2.0 + 6 * 0.1 + 0.01, ["quick"], ["slow"], id="over the quick one"),
+        pytest.param(2.0 + 6 * 1.1 + 0.01, ["quick", "slow"], [], id="over both"),
+    ],
+)
+def test_a_tier_measures_what_fits_its_time(
+    seconds: float, todo: list[str], late: list[str]
+) -> None:
+    def sample(name: str, ms: float) -> dict[str, Any]:
+        return {"payload": name, "latency_p50_ms": ms, "cpu_s_per_request": ms / 1000}
+
+    result = {
+        "cold_start": {"to_first_prediction_s": 1.0, "cpu_s": 1.0},
+        "payloads": [sample("slow", 500), sample("quick", 50), sample("refused", 1)],
+    }
+    result["payloads"][2]["latency_p50_ms"] = None
+    run = TierRun(1024, 0.5, result)
+    payloads = [Payload(name, "text/csv", 1, b"1") for name in ("slow", "quick", "refused")]
+    planned, left_out = run.plan(payloads, seconds)
+    assert [item.name for item in planned] == todo
+    assert sorted(left_out) == sorted(late)
 
 
 class FakeServer:

@@ -21,7 +21,7 @@ from readiness_facts import (
 )
 
 from seatrial.config import load_config
-from seatrial.contracts import ColdStart, Origin, TierLatency
+from seatrial.contracts import ColdStart, Origin, TierLatency, TierStart
 from seatrial.readiness.facts import ArchiveLook, Facts, Quota
 from seatrial.readiness.inputs import look_into
 from seatrial.readiness.verdict import judge, worst_first
@@ -291,6 +291,54 @@ def test_the_price_follows_the_latency_under_quota() -> None:
     assert found.cost is not None
     data = 2 * 0.1 * 2**20 * 0.016 / 1e9
     assert found.cost.usd_per_million_requests == pytest.approx(1e6 * (0.001 * 2e-5 + data))
+
+
+# ---- too few requests for a percentile
+
+
+@pytest.mark.parametrize(
+    ("least_ms", "status"),
+    [
+        pytest.param(499, "unknown", id="under"),
+        pytest.param(500, "unknown", id="exactly"),
+        pytest.param(501, "fail", id="over"),
+    ],
+)
+def test_without_a_p95_what_it_is_at_least_can_only_fail(least_ms: float, status: str) -> None:
+    few = payload(
+        latency_p95_ms=None,
+        latency_p99_ms=None,
+        latency_p95_at_least_ms=least_ms,
+        latency_max_ms=600,
+    )
+    config = load_config(None, endpoint={"memory_size_mb": 2048})  # a whole CPU: no slower there
+    found = judge(facts(config, measured=measured(payloads=(few,))))
+    seen = check(found, "LATENCY_OBJECTIVE")
+    assert seen.status == status
+    assert "too few requests in the profile's time for a p95" in seen.detail
+    assert ("which is at least this" in seen.detail) is (status == "fail")
+    assert check(found, "INVOCATION_TIMEOUT").measured == pytest.approx(0.6)
+
+
+def test_a_tier_is_not_taken_whose_p95_is_surely_over_the_objective() -> None:
+    few = payload(
+        latency_p95_ms=None,
+        latency_p95_at_least_ms=400,  # 691 ms at 1024 MB
+        latency_max_ms=450,
+    )
+    found = judge(facts(measured=measured(payloads=(few,))))
+    assert found.recommended is not None
+    assert found.recommended.memory_size_mb == 2048
+
+
+def test_a_cold_start_under_the_cpu_quota_beats_the_prediction() -> None:
+    start = TierStart(memory_size_mb=1024, to_port_s=1, to_ping_s=2, to_first_prediction_s=3.25)
+    seen = check(judge(facts(measured=measured(tier_starts=(start,)))), "COLD_START_OBJECTIVE")
+    assert seen.measured == 3.25
+    assert "measured under the CPU quota of 1024 MB" in seen.detail
+    other = start.model_copy(update={"memory_size_mb": 3072})
+    seen = check(judge(facts(measured=measured(tier_starts=(other,)))), "COLD_START_OBJECTIVE")
+    assert "predicted for 1024 MB" in seen.detail
 
 
 # ---- fixes are in numbers

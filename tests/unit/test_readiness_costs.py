@@ -12,7 +12,7 @@ from seatrial.config import load_config
 from seatrial.contracts import ColdStart, TierLatency
 from seatrial.cost.prices import load_prices, unknown_prices, with_given
 from seatrial.readiness.choice import choose
-from seatrial.readiness.configurations import configurations
+from seatrial.readiness.configurations import configurations, otherwise_provisioned
 from seatrial.readiness.facts import Facts, Quota
 from seatrial.readiness.inputs import prices_of
 from seatrial.readiness.latency import latency_at
@@ -269,6 +269,38 @@ def test_a_fixed_tier_is_the_only_configuration() -> None:
     [only] = configurations(made, setting_of(made))
     assert only.chosen
     assert "fixed by endpoint.memory_size_mb" in only.reason
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "held", "said"),
+    [
+        ({}, {}, 1, "its price in us-east-1 is not known: give prices.provisioned_usd_per_gb_s"),
+        ({}, HELD, 1, "depends on objectives.requests_per_month"),
+        ({"provisioned_concurrency": 2}, HELD, None, "asked for by endpoint.provisioned"),
+    ],
+    ids=["no price", "no traffic", "asked for"],
+)
+def test_the_other_way_to_provision_is_told_with_what_it_lost_by(
+    endpoint: dict[str, int], given: dict[str, float], held: int | None, said: str
+) -> None:
+    made = facts(load_config(None, endpoint=endpoint), prices=priced(**given))
+    found = otherwise_provisioned(made, setting_of(made))
+    assert found.provisioned_concurrency == held
+    assert found.usd_per_month is None
+    assert said in found.reason
+    assert "cold start" in found.line
+
+
+def test_with_traffic_the_other_way_to_provision_has_its_cost() -> None:
+    config = load_config(None, objectives={"requests_per_month": 100_000})
+    made = facts(config, prices=priced(**HELD))
+    setting = setting_of(made)
+    found = otherwise_provisioned(made, setting)
+    assert found.provisioned_concurrency is not None
+    assert found.usd_per_month is not None
+    assert setting.usd_per_month is not None
+    assert found.usd_per_month > setting.usd_per_month
+    assert f"{found.usd_per_month:.2f} USD a month" in found.reason
 
 
 # ---- cost over traffic

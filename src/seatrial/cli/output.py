@@ -130,6 +130,8 @@ def say_configurations(readiness: Readiness) -> None:
     ]
     columns = ("tier", "$/million", "p95 ms", "", "cold s", "rows fit", "why")
     say_table(f"tiers for {readiness.candidate}", columns, rows)
+    if readiness.provisioning is not None:
+        typer.echo(readiness.provisioning.line)
 
 
 def say_readiness(readiness: Readiness) -> None:

@@ -91,6 +91,9 @@ def profile(
     ]
     columns = ("candidate", "payload", "peak MB", "p50 ms", "p95 ms", "cold start s", "error")
     say_table(result.memory_method, columns, rows)
+    for item in result.candidates:
+        for line in item.cut_short:
+            typer.echo(f"{item.candidate}, cut short: {line}")
 
 
 @app.command()

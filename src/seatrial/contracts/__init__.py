@@ -77,6 +77,7 @@ from seatrial.contracts.profile import (
     PayloadProfile,
     Profile,
     TierLatency,
+    TierStart,
 )
 from seatrial.contracts.readiness import (
     Check,
@@ -84,6 +85,7 @@ from seatrial.contracts.readiness import (
     Configuration,
     Cost,
     LatencyMethod,
+    Provisioning,
     Readiness,
     ServerlessConfiguration,
     Source,
@@ -155,6 +157,7 @@ __all__ = [
     "PolicyCost",
     "Precision",
     "Profile",
+    "Provisioning",
     "QualityReport",
     "Reaction",
     "Readiness",
@@ -170,6 +173,7 @@ __all__ = [
     "Summary",
     "Task",
     "TierLatency",
+    "TierStart",
     "TierTrial",
     "TrafficCost",
     "TrafficSummary",

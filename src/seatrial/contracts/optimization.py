@@ -62,12 +62,13 @@ class Start(Part):
 class BatchLatency(Part):
     """Predictions of `rows` rows a call, one call at a time on one thread.
 
-    `speedup` is fp32's p50 over this one's, paired over the interleaved repeats.
+    The p99 is None of fewer than 100 calls. `speedup` is fp32's p50 over this one's, paired over
+    the interleaved repeats.
     """
 
     rows: PositiveInt
     p50_ms: NonNegativeFloat
-    p99_ms: NonNegativeFloat
+    p99_ms: NonNegativeFloat | None
     cpu_ms: NonNegativeFloat
     calls: PositiveInt
     speedup: Estimate | None = None
@@ -78,8 +79,10 @@ class Candidate(Part):
 
     `archive` and what follows from it is None if the candidate was not built or does not load.
     `drops` says by how much each metric of `quality` is worse than the original's, in the metric's
-    own unit. `rejection` says why it may not serve, `passed_over` why one that may does not go on.
-    `inference_image` is the image that it needs where that is not the configured one (Neo's).
+    own unit. `cut_short` names the batch sizes that were not measured, and are in neither the
+    latencies nor the peak of memory. `rejection` says why it may not serve, `passed_over` why one
+    that may does not go on. `inference_image` is the image that it needs where that is not
+    the configured one (Neo's).
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
@@ -94,6 +97,7 @@ class Candidate(Part):
     start: Start | None = None
     latencies: tuple[BatchLatency, ...] = ()
     peak_memory_mb: PositiveFloat | None = None
+    cut_short: tuple[str, ...] = ()
     agreement: Agreement | None
     quality: dict[str, float]
     drops: dict[str, Estimate] = Field(default_factory=dict)

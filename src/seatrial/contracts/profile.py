@@ -23,7 +23,10 @@ class ColdStart(Part):
 class PayloadProfile(Part):
     """One payload, sent by `concurrency` clients at a time; a sandbox only ever gets one.
 
-    Latencies are None if no request was answered. `peak_memory_mb` is that of the whole process
+    Latencies are None if no request was answered. The 95th percentile is None of fewer than 20
+    requests and the 99th of fewer than 100, which do not support them; `latency_p95_at_least_ms` is
+    what the 95th is no less than, 19 times of 20. The first request is warm-up, in no latency
+    where there are others. `peak_memory_mb` is that of the whole process
     tree since its start, in a process that has answered this payload only; `memory_after_mb` is
     what it still held after the last answer.
     """
@@ -41,6 +44,8 @@ class PayloadProfile(Part):
     latency_p50_ms: NonNegativeFloat | None
     latency_p95_ms: NonNegativeFloat | None
     latency_p99_ms: NonNegativeFloat | None
+    latency_p95_at_least_ms: NonNegativeFloat | None = None
+    latency_max_ms: NonNegativeFloat | None = None
     cpu_s_per_request: NonNegativeFloat | None
     requests_per_s: NonNegativeFloat | None = None
     memory_after_mb: NonNegativeFloat | None = None
@@ -66,18 +71,29 @@ class MemoryGrowth(Part):
     slope_high: float
 
 
+class TierStart(Part):
+    """A cold start with the tier's CPU share in force, as `ColdStart` has it; one, no median."""
+
+    memory_size_mb: PositiveInt
+    to_port_s: NonNegativeFloat
+    to_ping_s: NonNegativeFloat
+    to_first_prediction_s: NonNegativeFloat
+
+
 class TierLatency(Part):
     """A payload's latency with the tier's CPU share in force: a CPU quota, not a prediction.
 
     The mean is what is billed: a short request mostly goes by between two stalls of the quota, and
-    the median does not show them.
+    the median does not show them. The p95 is None of fewer than 20 requests.
     """
 
     memory_size_mb: PositiveInt
     payload: str
     latency_p50_ms: NonNegativeFloat
-    latency_p95_ms: NonNegativeFloat
+    latency_p95_ms: NonNegativeFloat | None
+    latency_p95_at_least_ms: NonNegativeFloat | None = None
     latency_mean_ms: NonNegativeFloat | None = None
+    latency_max_ms: NonNegativeFloat | None = None
     requests: PositiveInt
 
 
@@ -112,7 +128,8 @@ class CandidateProfile(Part):
 
     `tmpfs_mb`, the highest, is in the peaks: nothing takes it back. `page_cache_mb`, at the end, is
     not: the kernel gives it back before the cap kills; None where no cgroup tells it.
-    `estimated_download_s` is an estimate, and in no other figure.
+    `estimated_download_s` is an estimate, and in no other figure. `cut_short` says what was
+    measured less than asked for, or left out, because the time was up.
 
     `stopped` means that memory passed `memory_stop_mb` and the run was ended there, so
     `peak_memory_mb` is a lower bound.
@@ -134,9 +151,11 @@ class CandidateProfile(Part):
     page_cache_mb: NonNegativeFloat | None = None
     memory: tuple[MemorySample, ...] = ()
     growth: MemoryGrowth | None = None
+    tier_starts: tuple[TierStart, ...] = ()
     tier_latencies: tuple[TierLatency, ...] = ()
     behaviour: Behaviour = Behaviour()
     estimated_download_s: NonNegativeFloat | None = None
+    cut_short: tuple[str, ...] = ()
     failure: str | None
 
 

@@ -54,9 +54,9 @@ class Configuration(Part):
     """One way to run the chosen candidate, and why it was taken or what it lost by.
 
     `judged` is the tier that the checks speak of; it is `chosen` if it meets every objective.
-    p95 is of the slowest payload. `largest_rows` and `largest_request_mb` are of the largest
-    request that is safe at the tier, from sizes that were measured, and `largest_bound` is what
-    ends it; None if not even the smallest is.
+    p95 is of the slowest payload; None if the requests were too few for one. `largest_rows` and
+    `largest_request_mb` are of the largest request that is safe at the tier, from sizes that were
+    measured, and `largest_bound` is what ends it; None if not even the smallest is.
     """
 
     memory_size_mb: PositiveInt
@@ -67,10 +67,29 @@ class Configuration(Part):
     latency_p95_ms: NonNegativeFloat | None
     latency_method: LatencyMethod
     cold_start_s: NonNegativeFloat | None
+    cold_start_method: LatencyMethod = "predicted"
     largest_rows: PositiveInt | None
     largest_request_mb: NonNegativeFloat | None
     largest_bound: LargestBound
     reason: str
+
+
+class Provisioning(Part):
+    """The judged tier with provisioned concurrency where none is recommended, or without it.
+
+    Of a month only where the traffic and every price are known.
+    """
+
+    memory_size_mb: PositiveInt
+    provisioned_concurrency: PositiveInt | None
+    usd_per_month: NonNegativeFloat | None
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """For a person."""
+        held = self.provisioned_concurrency or "none"
+        return f"{self.memory_size_mb} MB with {held} provisioned: {self.reason}"
 
 
 class TrafficCost(Part):
@@ -109,7 +128,8 @@ class Readiness(Contract):
     """Written by judge_readiness. `recommended` and `cost` are None if no tier holds the model.
 
     `candidate` is the one of the `choices` that was chosen by `optimize_for`; `configurations` are
-    its tiers. `traffic` is None if a price or a latency is missing.
+    its tiers, and `provisioning` is the judged one provisioned otherwise.
+    `traffic` is None if a price or a latency is missing.
     """
 
     ready: bool
@@ -121,6 +141,7 @@ class Readiness(Contract):
     optimize_for: str = "cost"
     choices: tuple[Choice, ...] = ()
     configurations: tuple[Configuration, ...] = ()
+    provisioning: Provisioning | None = None
     traffic: TrafficCost | None = None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from seatrial.contracts import MB, CandidateProfile, PayloadProfile, Profile
 from seatrial.cost.workload import Payload, Quantiles, Workload
 from seatrial.errors import InputError
-from seatrial.readiness.latency import latency_at
+from seatrial.readiness.latency import latency_at, slowest_seen_ms
 
 
 def given_workload(
@@ -92,9 +92,13 @@ def _mix(
 def _payload(
     measured: CandidateProfile, item: PayloadProfile, share: float, mb_per_vcpu: float
 ) -> Payload:
-    times = (item.latency_p50_ms, item.latency_p95_ms, item.latency_p99_ms)
-    known = [value for value in times if value is not None]
-    if len(known) < len(times) or item.cpu_s_per_request is None or item.response_mb is None:
+    slowest_ms = slowest_seen_ms(item)
+    if (
+        item.latency_p50_ms is None
+        or slowest_ms is None
+        or item.cpu_s_per_request is None
+        or item.response_mb is None
+    ):
         raise InputError(
             f"the profile has no latency for payload {item.payload}",
             got=item.first_error or "no answer",
@@ -104,7 +108,12 @@ def _payload(
     return Payload(
         name=item.payload,
         share=share,
-        quantiles_ms=(known[0], known[1], known[2]),
+        # of few requests the slowest stands in for what they have no percentile of
+        quantiles_ms=(
+            item.latency_p50_ms,
+            slowest_ms if item.latency_p95_ms is None else item.latency_p95_ms,
+            slowest_ms if item.latency_p99_ms is None else item.latency_p99_ms,
+        ),
         cpu_s=item.cpu_s_per_request,
         bytes_in=item.request_mb * MB,
         bytes_out=item.response_mb * MB,
@@ -119,7 +128,7 @@ def _measured_tiers(
     tiers_mb = [seen.memory_size_mb for seen in measured.tier_latencies]
     found = {tier_mb: latency_at(measured, item, tier_mb, mb_per_vcpu) for tier_mb in tiers_mb}
     return {
-        tier_mb: (latency.p50_ms, latency.p95_ms, latency.p99_ms)
+        tier_mb: (latency.p50_ms, latency.p95_ms or latency.slowest_ms, latency.slowest_ms)
         for tier_mb, latency in found.items()
         if latency is not None and latency.measured
     }

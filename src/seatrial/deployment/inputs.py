@@ -94,6 +94,7 @@ def make_target(
     config: Config,
     serverless: ServerlessConfiguration,
     *,
+    image: str,
     archive_sha256: str,
     baseline: Path,
     origin: Origin,
@@ -103,7 +104,7 @@ def make_target(
     return Target(
         endpoint_name=endpoint.name,
         variant_name=endpoint.variant_name,
-        image=config.images.serving,
+        image=image,
         role=config.roles.endpoint,
         model_data_url=f"s3://{bucket}/models/{archive_sha256}/model.tar.gz",
         baseline_uri=f"s3://{bucket}/baselines/{_folder_hash(baseline)}",
@@ -145,6 +146,7 @@ def choose(config: Config, folders: Folders, origin: Origin) -> tuple[Chosen, Ta
     target = make_target(
         config,
         overridden(chosen.serverless, config, load_limits()),
+        image=chosen.candidate.inference_image or config.images.serving,
         archive_sha256=chosen.archive_sha256,
         baseline=folders.baseline,
         origin=origin,

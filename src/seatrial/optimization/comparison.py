@@ -9,6 +9,8 @@ from statistics import fmean, median, stdev
 from seatrial.contracts import BatchLatency, Estimate, Start
 from seatrial.optimization.measuring import Run
 
+FEWEST_FOR_P99 = 100  # with fewer it is the slowest of all
+
 
 def start_of(runs: Sequence[Run], base: Sequence[Run]) -> Start:
     """The cold start; `base` are fp32's runs of the same repeats."""
@@ -27,13 +29,14 @@ def start_of(runs: Sequence[Run], base: Sequence[Run]) -> Start:
 def latencies_of(runs: Sequence[Run], base: Sequence[Run]) -> tuple[BatchLatency, ...]:
     """Each batch size; percentiles over the calls of all repeats, paired speed-ups of medians."""
     found = []
-    for index, first in enumerate(runs[0].batches):
+    least = min((run.batches for run in runs), key=len)  # one may have left out what others did not
+    for index, first in enumerate(least):
         calls = sorted(call for run in runs for call in run.batches[index].calls_ms)
         found.append(
             BatchLatency(
                 rows=first.rows,
                 p50_ms=percentile(calls, 50),
-                p99_ms=percentile(calls, 99),
+                p99_ms=percentile(calls, 99) if len(calls) >= FEWEST_FOR_P99 else None,
                 cpu_ms=median(run.batches[index].cpu_ms for run in runs),
                 calls=len(calls),
                 speedup=ratio_estimate(
@@ -43,6 +46,16 @@ def latencies_of(runs: Sequence[Run], base: Sequence[Run]) -> tuple[BatchLatency
             )
         )
     return tuple(found)
+
+
+def left_out(runs: Sequence[Run]) -> tuple[str, ...]:
+    """A line for each batch size that was not measured in all of the runs."""
+    found = {item.rows: item.expected_s for run in runs for item in run.left_out}
+    return tuple(
+        f"{rows} rows: not measured, since a call would take about {seconds:.0f} s and there is "
+        "nothing to compare it with; ProfileModel measures it"
+        for rows, seconds in found.items()
+    )
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

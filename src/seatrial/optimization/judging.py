@@ -10,7 +10,7 @@ from seatrial.config import GuardsConfig
 from seatrial.contracts import Candidate
 from seatrial.guards import Predictions, agreement, rejection, unusable
 from seatrial.optimization.building import Draft
-from seatrial.optimization.comparison import latencies_of, start_of
+from seatrial.optimization.comparison import latencies_of, left_out, start_of
 from seatrial.optimization.data import ValidationData
 from seatrial.optimization.drops import Judge
 from seatrial.optimization.measuring import Measured
@@ -81,6 +81,7 @@ def _figures(measured: Measured, base: Measured | None) -> dict[str, Any]:
     return {
         "start": start_of(runs, against),
         "latencies": latencies_of(runs, against),
+        "cut_short": left_out(runs),
         "peak_memory_mb": max(run.peak_memory_mb for run in runs),
     }
 

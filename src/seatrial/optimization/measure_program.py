@@ -1,6 +1,6 @@
 """Measure one candidate in this process, which is fresh and of the serving environment.
 
-    python3 -I measure_program.py measure MODEL_DIR ANSWER.json SECONDS BATCH.npz …
+    python3 -I measure_program.py measure MODEL_DIR ANSWER.json SECONDS CALL_SECONDS BATCH.npz …
     python3 -I measure_program.py predict MODEL_DIR ANSWER.npz BATCH_ROWS ROWS.npz
 
 Run by path: the serving environment has seatrial.serving and nothing else of seatrial, so this file
@@ -25,8 +25,12 @@ MIN_SLOW_CALLS = 2
 SLOW = 10
 
 
-def measure(folder: Path, seconds: float, batches: list[Path]) -> dict[str, Any]:
-    """Start-up by phase, then each batch as often as `seconds` allow, then the peak of memory."""
+def measure(folder: Path, seconds: float, call_s: float, batches: list[Path]) -> dict[str, Any]:
+    """Start-up by phase, then each batch as often as `seconds` allow, then the peak of memory.
+
+    Batches come smallest first. One of which a call should take longer than `call_s`, by its rows
+    and the batch before, is left out, and so are those after it.
+    """
     start_cpu = time.process_time()
     timer = Timer()
     from seatrial.serving.model import Model
@@ -44,10 +48,27 @@ def measure(folder: Path, seconds: float, batches: list[Path]) -> dict[str, Any]
         "load_ms": loaded[0],
         "first_prediction_ms": predicted[0],
         "start_cpu_ms": start_cpu * 1000 + imported[1] + loaded[1] + predicted[1],
-        "batches": [time_calls(model, item, seconds) for item in columns],
+        **time_batches(model, columns, seconds, call_s),
         "peak_memory_mb": peak_memory_mb(),
         "versions": versions(),
     }
+
+
+def time_batches(
+    model: Any, batches: list[dict[str, Any]], seconds: float, call_s: float
+) -> dict[str, Any]:
+    """The batches that are not expected to take too long, and those that are."""
+    found: list[dict[str, Any]] = []
+    left_out: list[dict[str, Any]] = []
+    for columns in batches:
+        if found:
+            rows = len(next(iter(columns.values())))
+            expected_s = min(found[-1]["calls_ms"]) / found[-1]["rows"] * rows / 1000
+            if expected_s > call_s:
+                left_out.append({"rows": rows, "expected_s": expected_s})
+                continue
+        found.append(time_calls(model, columns, seconds))
+    return {"batches": found, "left_out": left_out}
 
 
 def time_calls(model: Any, columns: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -141,12 +162,14 @@ def versions() -> str:
 
 def main(arguments: list[str]) -> int:
     """The program; a model that cannot be loaded is one line on stderr."""
-    mode, folder, answer, amount, *files = arguments
+    mode, folder, answer, amount, *rest = arguments
     try:
         if mode == "predict":
-            predict(Path(folder), Path(answer), int(amount), Path(files[0]))
+            predict(Path(folder), Path(answer), int(amount), Path(rest[0]))
         else:
-            found = measure(Path(folder), float(amount), [Path(item) for item in files])
+            call_s, *files = rest
+            batches = [Path(item) for item in files]
+            found = measure(Path(folder), float(amount), float(call_s), batches)
             Path(answer).write_text(json.dumps(found), encoding="utf-8")
     except Exception as error:  # whatever the model makes the server's code raise
         sys.stderr.write(f"{type(error).__name__}: {error}\n".replace("\n", " ") + "\n")

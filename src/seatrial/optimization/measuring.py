@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(measure_program.__file__)
 # Nothing to compare with: medians of three will do, or one run of a slow model.
-ALONE_REPEATS, ALONE_ENOUGH_S = 3, 10
+# A batch of which one call takes longer is left to ProfileModel, which sends it in any case.
+ALONE_REPEATS, ALONE_ENOUGH_S, ALONE_CALL_S = 3, 10, 5
 # Slow models are compared over fewer repeats, with the wider intervals that come of it.
 ENOUGH_REPEATS, ENOUGH_S = 3, 600
 # Bounds the memory of a model whose working set grows with the rows of a batch.
@@ -41,6 +43,13 @@ class BatchRun(Part):
     cpu_ms: float
 
 
+class LeftOut(Part):
+    """A batch size that one call would take too long of."""
+
+    rows: int
+    expected_s: float
+
+
 class Run(Part):
     """What the measuring program says of one process."""
 
@@ -49,6 +58,7 @@ class Run(Part):
     first_prediction_ms: float
     start_cpu_ms: float
     batches: tuple[BatchRun, ...]
+    left_out: tuple[LeftOut, ...] = ()
     peak_memory_mb: float
     versions: str
 
@@ -92,16 +102,16 @@ def measure(
         else:
             found[name] = Measured((), answer, None)
     able = [name for name in folders if found[name].failure is None]
-    repeats, enough_s = bench.repeats, ENOUGH_S
+    repeats, enough_s, call_s = bench.repeats, ENOUGH_S, inf
     if len(able) < 2:
-        repeats, enough_s = min(repeats, ALONE_REPEATS), ALONE_ENOUGH_S
+        repeats, enough_s, call_s = min(repeats, ALONE_REPEATS), ALONE_ENOUGH_S, ALONE_CALL_S
     started = time.monotonic()
     for repeat in range(repeats):
         if repeat >= min(len(able), ENOUGH_REPEATS) and time.monotonic() - started > enough_s:
             break
         tell(f"measuring, {repeat + 1} of {repeats}")
         for name in rotate([name for name in folders if found[name].failure is None], repeat):
-            run = run_once(folders[name], bench)
+            run = run_once(folders[name], bench, call_s)
             if isinstance(run, str):
                 found[name] = Measured((), None, run)
             else:
@@ -122,13 +132,13 @@ def rotate(names: Sequence[str], by: int) -> list[str]:
     return [*names[start:], *names[:start]]
 
 
-def run_once(folder: Path, bench: Bench) -> Run | str:
-    """One fresh process over all batches, or why it failed."""
+def run_once(folder: Path, bench: Bench, call_s: float = inf) -> Run | str:
+    """One fresh process over the batches of which a call takes `call_s` at most; or why not."""
     answer = bench.scratch / "run.json"
     failure = run_fresh(
         bench.python,
         PROGRAM,
-        ["measure", str(folder), str(answer), f"{bench.seconds_per_batch:g}"]
+        ["measure", str(folder), str(answer), f"{bench.seconds_per_batch:g}", f"{call_s:g}"]
         + [str(path) for path in bench.batches],
         bench.limits,
     )

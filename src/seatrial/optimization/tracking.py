@@ -37,7 +37,8 @@ def run_metrics(candidate: Candidate) -> dict[str, float]:
     }
     for item in candidate.latencies:
         found[f"p50_ms.rows_{item.rows}"] = item.p50_ms
-        found[f"p99_ms.rows_{item.rows}"] = item.p99_ms
+        if item.p99_ms is not None:
+            found[f"p99_ms.rows_{item.rows}"] = item.p99_ms
         found[f"cpu_ms.rows_{item.rows}"] = item.cpu_ms
         found[f"speedup.rows_{item.rows}"] = item.speedup.value if item.speedup else None
     if candidate.start is not None:

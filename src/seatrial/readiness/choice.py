@@ -13,7 +13,7 @@ from math import inf
 
 from seatrial.config import OptimizeFor
 from seatrial.contracts import Candidate, Check, Choice, Readiness
-from seatrial.readiness.configurations import WORDS, configurations
+from seatrial.readiness.configurations import WORDS, configurations, otherwise_provisioned
 from seatrial.readiness.facts import Facts
 from seatrial.readiness.setting import Setting, setting_of
 from seatrial.readiness.tiers import TierOutlook
@@ -90,6 +90,7 @@ def choose(profiled: Sequence[Facts]) -> Readiness:
         "choices": choices,
         "optimize_for": objectives.optimize_for,
         "configurations": configurations(winner.facts, winner.setting),
+        "provisioning": otherwise_provisioned(winner.facts, winner.setting),
         "traffic": traffic_cost(winner.facts, winner.setting),
     }
     return winner.readiness.model_copy(update=update)

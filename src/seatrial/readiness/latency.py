@@ -16,13 +16,14 @@ class Latency:
     """One payload's latency at a tier; `measured` under its CPU share, or predicted.
 
     The mean is what is billed: a share of a CPU stalls some requests for long, and the median does
-    not show it.
+    not show it. Too few requests have no p95, but something that it is no less than.
     """
 
     mean_ms: float
     p50_ms: float
-    p95_ms: float
-    p99_ms: float
+    p95_ms: float | None
+    p95_at_least_ms: float | None
+    slowest_ms: float
     measured: bool
 
 
@@ -50,26 +51,40 @@ def latency_at(
 ) -> Latency | None:
     """The payload's latency at the tier; None if it was not answered.
 
-    Under the CPU quota no p99 is measured: it is the predicted one, and at least the p95.
+    Few requests under the quota have a mean, but no p95: that is then the predicted one.
     """
-    times = (
-        _mean_ms(payload),
-        payload.latency_p50_ms,
-        payload.latency_p95_ms,
-        payload.latency_p99_ms,
-    )
-    found = [
-        predicted_ms(ms, payload.cpu_s_per_request, memory_size_mb, mb_per_vcpu) for ms in times
-    ]
-    known = [value for value in found if value is not None]
-    if len(known) < len(times):
+
+    def at_tier(measured_ms: float | None) -> float | None:
+        return predicted_ms(measured_ms, payload.cpu_s_per_request, memory_size_mb, mb_per_vcpu)
+
+    mean_ms, p50_ms = at_tier(_mean_ms(payload)), at_tier(payload.latency_p50_ms)
+    slowest_ms = at_tier(slowest_seen_ms(payload))
+    if mean_ms is None or p50_ms is None or slowest_ms is None:
         return None
     seen = tier_latency(measured, payload, memory_size_mb)
+    p95_ms = at_tier(payload.latency_p95_ms)
+    least_ms = at_tier(payload.latency_p95_at_least_ms) if p95_ms is None else p95_ms
     if seen is None:
-        return Latency(known[0], known[1], known[2], known[3], measured=False)
-    mean_ms = seen.latency_p50_ms if seen.latency_mean_ms is None else seen.latency_mean_ms
-    slowest_ms = max(known[3], seen.latency_p95_ms)
-    return Latency(mean_ms, seen.latency_p50_ms, seen.latency_p95_ms, slowest_ms, measured=True)
+        return Latency(mean_ms, p50_ms, p95_ms, least_ms, slowest_ms, measured=False)
+    if seen.latency_p95_ms is not None:
+        p95_ms = least_ms = seen.latency_p95_ms
+    elif seen.latency_p95_at_least_ms is not None:
+        least_ms = max(least_ms or 0.0, seen.latency_p95_at_least_ms)
+        p95_ms = None if p95_ms is None else max(p95_ms, seen.latency_p95_at_least_ms)
+    return Latency(
+        mean_ms=seen.latency_p50_ms if seen.latency_mean_ms is None else seen.latency_mean_ms,
+        p50_ms=seen.latency_p50_ms,
+        p95_ms=p95_ms,
+        p95_at_least_ms=least_ms,
+        slowest_ms=max(slowest_ms, seen.latency_max_ms or seen.latency_p95_ms or 0.0),
+        measured=seen.latency_p95_ms is not None,
+    )
+
+
+def slowest_seen_ms(payload: PayloadProfile) -> float | None:
+    """The slowest request; of a profile that did not keep it, the highest percentile it has."""
+    kept = (payload.latency_max_ms, payload.latency_p99_ms, payload.latency_p95_ms)
+    return next((value for value in kept if value is not None), payload.latency_p50_ms)
 
 
 def _mean_ms(payload: PayloadProfile) -> float | None:

@@ -6,23 +6,32 @@ from dataclasses import dataclass
 from functools import partial
 
 from seatrial.config import OptimizeFor
-from seatrial.contracts import MB, Cost, LatencyMethod
+from seatrial.contracts import MB, CandidateProfile, Cost, LatencyMethod
 from seatrial.cost.prices import DATA_PRICES, ON_DEMAND_PRICE, PROVISIONED_PRICES
 from seatrial.readiness.facts import Facts
 from seatrial.readiness.latency import Latency, latency_at, slowdown
 from seatrial.readiness.safe_payload import SafePayload, safe_payloads
 
+MEASURED: LatencyMethod = "measured under CPU quota"
+PREDICTED: LatencyMethod = "predicted"
+
 
 @dataclass(frozen=True)
 class TierOutlook:
-    """What one tier would be like; latencies are the worst over all payloads."""
+    """What one tier would be like; latencies are the worst over all payloads.
+
+    The p95 is None if a payload had too few requests for one; `latency_p95_at_least_ms` is then
+    what it is no less than, if that is known.
+    """
 
     memory_size_mb: int
     holds: bool
     latency_p95_ms: float | None
-    latency_p99_ms: float | None
+    latency_p95_at_least_ms: float | None
+    latency_slowest_ms: float | None
     latency_method: LatencyMethod
     cold_start_s: float | None
+    cold_start_method: LatencyMethod
     usd_per_million_requests: float | None
     largest: SafePayload
 
@@ -38,25 +47,41 @@ class TierOutlook:
 def outlook(facts: Facts, memory_size_mb: int) -> TierOutlook:
     """What `memory_size_mb` would be like for this candidate."""
     measured, share = facts.measured, facts.limits.mb_per_vcpu.value
-    cold, peak = measured.cold_start, facts.peak_memory_mb
+    peak = facts.peak_memory_mb
     found = [latency_at(measured, item, memory_size_mb, share) for item in measured.payloads]
     known = [item for item in found if item is not None]
     whole = bool(known) and len(known) == len(found)
     in_force = whole and all(item.measured for item in known)
+    cold_start_s, cold_start_seen = _cold_start(measured, memory_size_mb, share)
+    p95s_ms = [item.p95_ms for item in known if item.p95_ms is not None]
+    least_ms = [item.p95_at_least_ms for item in known if item.p95_at_least_ms is not None]
     return TierOutlook(
         memory_size_mb=memory_size_mb,
         holds=peak is not None
         and not measured.stopped
         and peak <= memory_size_mb * facts.usable_ratio,
-        latency_p95_ms=max(item.p95_ms for item in known) if whole else None,
-        latency_p99_ms=max(item.p99_ms for item in known) if whole else None,
-        latency_method="measured under CPU quota" if in_force else "predicted",
-        cold_start_s=None
-        if cold is None
-        else cold.to_first_prediction_s * slowdown(memory_size_mb, share),
+        latency_p95_ms=max(p95s_ms) if whole and len(p95s_ms) == len(known) else None,
+        latency_p95_at_least_ms=max(least_ms, default=None),
+        latency_slowest_ms=max(item.slowest_ms for item in known) if whole else None,
+        latency_method=MEASURED if in_force else PREDICTED,
+        cold_start_s=cold_start_s,
+        cold_start_method=MEASURED if cold_start_seen else PREDICTED,
         usd_per_million_requests=_usd_per_million(facts, memory_size_mb, known) if whole else None,
         largest=largest_payload(facts, memory_size_mb),
     )
+
+
+def _cold_start(
+    measured: CandidateProfile, memory_size_mb: int, mb_per_vcpu: float
+) -> tuple[float | None, bool]:
+    """As measured under the tier's CPU quota (True), else predicted from whole cores."""
+    seen = [item for item in measured.tier_starts if item.memory_size_mb == memory_size_mb]
+    if seen:
+        return seen[0].to_first_prediction_s, True
+    cold = measured.cold_start
+    if cold is None:
+        return None, False
+    return cold.to_first_prediction_s * slowdown(memory_size_mb, mb_per_vcpu), False
 
 
 def largest_payload(facts: Facts, memory_size_mb: int) -> SafePayload:
@@ -136,7 +161,7 @@ def why_not(facts: Facts, tier: TierOutlook, *, kept_warm: bool = False) -> str 
     `kept_warm` leaves the cold start out. What is not known keeps nobody: its check says so.
     """
     objectives, quota = facts.config.objectives, facts.account.memory_size_mb
-    peak, p95, cold = facts.peak_memory_mb, tier.latency_p95_ms, tier.cold_start_s
+    peak, p95, cold = facts.peak_memory_mb, tier.latency_p95_at_least_ms, tier.cold_start_s
     if not tier.holds:
         usable_mb = tier.memory_size_mb * facts.usable_ratio
         shown = "unknown" if peak is None else f"{peak:.0f} MB"
@@ -144,7 +169,8 @@ def why_not(facts: Facts, tier: TierOutlook, *, kept_warm: bool = False) -> str 
     if tier.memory_size_mb > quota.value:
         return f"over the {quota.source} of {quota.value:.0f} MB"
     if p95 is not None and p95 > objectives.latency_p95_ms:
-        return f"p95 {p95:.0f} ms is over the objective of {objectives.latency_p95_ms:g} ms"
+        some = "" if tier.latency_p95_ms is not None else "at least "
+        return f"p95 {some}{p95:.0f} ms is over the objective of {objectives.latency_p95_ms:g} ms"
     if not kept_warm and cold is not None and cold > objectives.cold_start_s:
         return f"cold start {cold:.1f} s is over the objective of {objectives.cold_start_s:g} s"
     return None

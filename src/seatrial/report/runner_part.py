@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from seatrial.contracts import Configuration, Optimization, Profile, Readiness
+from seatrial.contracts import (
+    Candidate,
+    Configuration,
+    Optimization,
+    Profile,
+    Provisioning,
+    Readiness,
+)
 from seatrial.report.markup import Markup, element, join, table
 from seatrial.report.numbers import DASH, shown, tier_name, usd
 
@@ -25,7 +32,7 @@ def runners_up(readiness: Readiness) -> Markup:
     tiers = [
         (
             tier_name(item.memory_size_mb),
-            shown(item.cold_start_s, "s"),
+            f"{shown(item.cold_start_s, 's')}{_how(item)}",
             _largest(item),
             item.reason,
         )
@@ -41,7 +48,18 @@ def runners_up(readiness: Readiness) -> Markup:
             table(("tier", "cold start", "largest request that fits", "why"), tiers),
             class_="card stack",
         ),
+        *_otherwise_provisioned(readiness.provisioning),
     )
+
+
+def _otherwise_provisioned(other: Provisioning | None) -> tuple[Markup, ...]:
+    if other is None:
+        return ()
+    return (element("p", f"{other.line}.", class_="soft"),)
+
+
+def _how(item: Configuration) -> str:
+    return "" if item.cold_start_s is None else f", {item.cold_start_method}"
 
 
 def _largest(item: Configuration) -> str:
@@ -68,7 +86,19 @@ def how_measured(readiness: Readiness, optimization: Optimization, profile: Prof
             f"{profile.python}. Image: {shown(profile.image_size_mb, 'MB')}, "
             f"{profile.image_size_method}.",
         ),
+        *_cut_short(readiness.candidate, optimization, profile),
         None if price is None else element("p", f"Prices of {price.region}: {price.source}."),
         element("p", "1 MB is 2²⁰ bytes. Everything here is in readiness.json beside this page."),
         class_="card soft",
     )
+
+
+def _cut_short(name: str, optimization: Optimization, profile: Profile) -> list[Markup]:
+    """What of the chosen candidate was measured less than asked for."""
+    lines = [
+        line
+        for item in (*optimization.candidates, *profile.candidates)
+        if name == (item.name if isinstance(item, Candidate) else item.candidate)
+        for line in item.cut_short
+    ]
+    return [element("p", f"Cut short: {'; '.join(lines)}.")] if lines else []
