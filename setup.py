@@ -96,6 +96,7 @@ setup(
         "seatrial.configs": ["*.yaml"],
         "seatrial.configs.pricing": ["*.yaml"],
         "seatrial.infra": ["*.yaml"],
+        "seatrial.examples.sentiment": ["snippets.csv.gz", "snippets.LICENSE"],
     },
     install_requires=CORE,
     extras_require={
