@@ -1,7 +1,7 @@
 """MkDocs calls these: pages that are made from the project's own sources, and links into it.
 
-A page may hold the line `--8<-- "PATH"`, which stands for that file. Links to files outside of docs/
-work in the repository; the site, which has no such files, names them.
+A page may hold the line `--8<-- "PATH"`, which stands for that file. Links to files outside of
+docs/ work in the repository; the site, which has no such files, names them.
 """
 
 from __future__ import annotations
@@ -11,23 +11,18 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
-from mkdocs.structure.files import File, Files
-
 ROOT = Path(__file__).parents[1]
+COMMAND_LINE = "reference/cli.md"
 INCLUDED = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.MULTILINE)
 LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 # How a block is tested stands after its language; readers need not see it.
 KIND = re.compile(r"^```(?P<language>\w+) \w+$", re.MULTILINE)
 
 
-def on_files(files: Files, config: Any) -> Files:
-    """Add the command line's page."""
-    files.append(File.generated(config, "reference/cli.md", content=command_line()))
-    return files
-
-
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """The page as the site shows it."""
+    if page.file.src_uri == COMMAND_LINE:
+        return command_line()
     return as_shown(markdown, page.file.src_uri)
 
 
