@@ -112,7 +112,7 @@ def test_pages_open_without_complaint_and_fit_a_phone_and_a_desk(
             str(BROWSER),
             *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
             f"--user-data-dir={tmp_path}",
-            *("--virtual-time-budget=10000", "--dump-dom", f"{address}/looker.html"),
+            *("--dump-dom", f"{address}/looker.html"),
         ],
         capture_output=True,
         text=True,
