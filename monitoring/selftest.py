@@ -28,6 +28,7 @@ from seatrial.monitoring.columns import model_columns, read_columns
 from seatrial.monitoring.distances import Metric, unit
 from seatrial.monitoring.drift import Limit, decide, limits
 from seatrial.monitoring.summary import missing_ratio, summarise
+from seatrial.monitoring.text import read_texts
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -55,7 +56,8 @@ def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTes
     baseline = read_contract(Baseline, baseline_dir / "baseline.json")
     reference = read_contract(Summary, baseline_dir / "summary.json")
     signature = read_contract(ModelSignature, baseline_dir / "signature.json")
-    columns = [item for item in model_columns(signature) if item.name in reference.columns]
+    known = (*model_columns(signature), *read_texts(baseline_dir).columns)
+    columns = [item for item in known if item.name in reference.columns]
     rows = read_columns(baseline_dir / "held_out.parquet", columns)
     tests: list[SelfTest] = []
     for window_h in sorted({item.window_h for item in baseline.bounds}):
@@ -65,12 +67,12 @@ def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTes
             return decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
 
         held_out = summarise(rows, like=reference)
-        known = limits(baseline, reference, rows=held_out.rows, window_h=window_h)
-        chosen = choose_columns(held_out, known, seed)
+        limited = limits(baseline, reference, rows=held_out.rows, window_h=window_h)
+        chosen = choose_columns(held_out, limited, seed)
         tests += [
             _tested(f"untouched rows, {window_h:g} h", judge(rows), ()),
             _tested(
-                f"moved rows, {window_h:g} h", judge(move(rows, reference, known, chosen)), chosen
+                f"moved rows, {window_h:g} h", judge(move(rows, reference, limited, chosen)), chosen
             ),
         ]
     return tuple(tests)

@@ -12,16 +12,18 @@ from seatrial.contracts import Summary
 from seatrial.monitoring.columns import Column, columns_of, take
 from seatrial.monitoring.merging import merge
 from seatrial.monitoring.summary import summarise
+from seatrial.monitoring.text import Texts
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 Batches = Iterator[dict[str, "Array"]]
 BATCH_ROWS = 131_072
+NO_TEXTS = Texts()
 
 
-def read_batches(path: Path, columns: Iterable[Column]) -> Batches:
-    """These columns in order of time, so many rows at once that memory does not matter."""
+def read_batches(path: Path, columns: Iterable[Column], texts: Texts = NO_TEXTS) -> Batches:
+    """These columns in order of time, texts measured, so many rows that memory does not matter."""
     import pyarrow.dataset as ds
 
     columns = tuple(columns)
@@ -31,27 +33,27 @@ def read_batches(path: Path, columns: Iterable[Column]) -> Batches:
         columns=names, batch_size=BATCH_ROWS, batch_readahead=1, fragment_readahead=1
     ):
         if batch.num_rows:
-            yield columns_of(batch.to_pandas(), columns)
+            yield texts.measure(columns_of(batch.to_pandas(), columns))
 
 
-def summarise_window(path: Path, columns: Iterable[Column], *, like: Summary) -> Summary:
+def summarise_window(
+    path: Path, columns: Iterable[Column], *, like: Summary, texts: Texts = NO_TEXTS
+) -> Summary:
     """The summary of all rows."""
-    columns = tuple(columns)
-    nothing = {column.name: np.empty(0) for column in columns}
-    total = summarise(nothing, like=like)
-    for batch in read_batches(path, columns):
+    total = summarise({name: np.empty(0) for name in like.columns}, like=like)
+    for batch in read_batches(path, columns, texts):
         total = merge(total, summarise(batch, like=like))
     return total
 
 
 def sample_window(
-    path: Path, columns: Iterable[Column], *, rows: int, wanted: int
+    path: Path, columns: Iterable[Column], *, rows: int, wanted: int, texts: Texts = NO_TEXTS
 ) -> dict[str, Array]:
     """At most `wanted` of the `rows` rows, evenly spaced over the window's time."""
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
     parts: list[dict[str, Array]] = []
     start = 0
-    for batch in read_batches(path, columns):
+    for batch in read_batches(path, columns, texts):
         end = start + len(next(iter(batch.values())))
         parts.append(take(batch, chosen[(chosen >= start) & (chosen < end)] - start))
         start = end

@@ -3,7 +3,7 @@
 Reads   candidates/ (optimization.json, the first survivor's archive), data/ (reference.parquet,
         validation.parquet, inputs.json), the configuration.
 Writes  baseline/: baseline.json, summary.json, suite.json, signature.json,
-        reference_sample.parquet, held_out.parquet
+        reference_sample.parquet, held_out.parquet, vocabulary.json if a column is text
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from seatrial.monitoring.columns import (
 )
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
+from seatrial.monitoring.text import Texts, learn_texts, write_texts
 from seatrial.optimization.data import read_frame
 from seatrial.optimization.measuring import BATCH_ROWS
 from seatrial.steps.entry import run
@@ -98,8 +99,10 @@ def build(
         )
     monitoring, seed = config.monitoring, seed_from(model_package_arn or "")
     hidden, period = hidden_columns(config), _period(parts[0])
-    columns = [item for item in model_columns(signature) if item.name not in hidden]
+    asked = [item for item in model_columns(signature) if item.name not in hidden]
     parts = [part for part in (item.without(hidden) for item in parts) if part.columns]
+    texts, parts = measure_texts(parts)
+    columns = [*(item for item in asked if item.name not in texts.words), *texts.columns]
     parts, held_out = hold_out(parts, monitoring.min_rows, seed)
     summary = summarise_parts(parts, categorical_names(signature))
     bounds, method = learn_bounds(parts, summary, monitoring)
@@ -123,12 +126,23 @@ def build(
     write_columns(held_out, columns, output / "held_out.parquet")
     write_columns(sample(parts, seed), columns, output / "reference_sample.parquet")
     write_suite(
-        build_suite(summary, columns, bounds, floor=monitoring.drift_floor), output / "suite.json"
+        build_suite(summary, asked, bounds, floor=monitoring.drift_floor), output / "suite.json"
     )
+    write_texts(texts, output)
     write_contract(signature, output / "signature.json")
     write_contract(summary, output / "summary.json")
     write_contract(baseline, output / "baseline.json")
     return baseline
+
+
+def measure_texts(parts: Sequence[Rows]) -> tuple[Texts, list[Rows]]:
+    """The texts among the columns, and the parts with numbers in their place."""
+    words, measured = {}, []
+    for part in parts:
+        texts, columns = learn_texts(part.columns)
+        words.update(texts.words)
+        measured.append(Rows(columns, part.times))
+    return Texts(words), measured
 
 
 def hidden_columns(config: Config) -> frozenset[str]:

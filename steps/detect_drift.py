@@ -24,6 +24,7 @@ from seatrial.monitoring.columns import categorical_names, model_columns, read_c
 from seatrial.monitoring.drift import decide, limits
 from seatrial.monitoring.report import SAMPLE_ROWS, draw, write_note, write_report
 from seatrial.monitoring.summary import without_columns
+from seatrial.monitoring.text import measured_names, read_texts
 from seatrial.monitoring.window_rows import sample_window, summarise_window
 from seatrial.steps.entry import run
 
@@ -34,11 +35,18 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
     folder = window_dir / "baseline"
     baseline = read_contract(Baseline, folder / "baseline.json")
     whole = read_contract(Summary, folder / "summary.json")
-    reference = without_columns(whole, window.unobserved_columns)
+    unobserved, texts = window.unobserved_columns, read_texts(folder)
+    reference = without_columns(whole, (*unobserved, *measured_names(unobserved)))
     signature = read_contract(ModelSignature, folder / "signature.json")
-    columns = [item for item in model_columns(signature) if item.name in reference.columns]
+    asked = texts.sources(reference.columns)
+    columns = [item for item in model_columns(signature) if item.name in asked]
+    known_columns = [
+        item
+        for item in (*model_columns(signature), *texts.columns)
+        if item.name in reference.columns
+    ]
     path, window_h = window_dir / "window.parquet", window.judged_h
-    summary = summarise_window(path, columns, like=reference)
+    summary = summarise_window(path, columns, like=reference, texts=texts)
     report = decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
     write_contract(report, output / "drift.json")
     if report.status == "not enough data":
@@ -46,8 +54,8 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
         return report
     known = limits(baseline, reference, rows=report.rows, window_h=window_h)
     drawn = draw(
-        read_columns(folder / "reference_sample.parquet", columns),
-        sample_window(path, columns, rows=report.rows, wanted=SAMPLE_ROWS),
+        read_columns(folder / "reference_sample.parquet", known_columns),
+        sample_window(path, columns, rows=report.rows, wanted=SAMPLE_ROWS, texts=texts),
         {name: limit.least for (name, metric), limit in known.items() if metric != "missing_ratio"},
         categorical_names(signature),
     )

@@ -14,6 +14,7 @@ from seatrial.cli import (
     calling,
     cloud,
     compare,
+    completion,
     config,
     cost,
     demo,
@@ -53,6 +54,7 @@ VERBS = (
     calling,
     loadtest,
     review,
+    completion,
 )
 for module in VERBS:
     app.registered_commands += module.app.registered_commands
@@ -76,8 +78,9 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # so that what a verb has started is ended, as after Ctrl-C
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    completion.prepare_answer()
     try:
-        app()
+        app(prog_name=completion.PROGRAM)
     except (SeatrialError, ServingError) as error:
         sys.stderr.write(f"seatrial: {error}\n")
         sys.exit(FAILED)

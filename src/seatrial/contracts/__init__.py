@@ -7,6 +7,7 @@ from seatrial.contracts.baseline import (
     DriftBound,
     NumericSummary,
     Summary,
+    Vocabulary,
 )
 from seatrial.contracts.comparison import (
     ComparedModel,
@@ -181,6 +182,7 @@ __all__ = [
     "UsedPrice",
     "Verdict",
     "VerifiedDeployment",
+    "Vocabulary",
     "Window",
     "first_problem",
     "read_contract",

@@ -1,8 +1,8 @@
 """`baseline/`: what the reference period looked like, and how far ordinary windows stray from it.
 
 The folder holds baseline.json (Baseline), summary.json (Summary), suite.json (a Great Expectations
-suite), reference_sample.parquet (for Evidently's report), held_out.parquet (for self-tests) and
-signature.json (ModelSignature).
+suite), reference_sample.parquet (for Evidently's report), held_out.parquet (for self-tests),
+signature.json (ModelSignature) and, where a column is text, vocabulary.json (Vocabulary).
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ class Summary(Contract):
 
     rows: NonNegativeInt
     columns: dict[str, NumericSummary | CategoricalSummary]
+
+
+class Vocabulary(Contract):
+    """The words that the reference has in each column of free text; a window's others are new."""
+
+    words: dict[str, tuple[str, ...]]
 
 
 class DriftBound(Part):

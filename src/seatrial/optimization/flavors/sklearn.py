@@ -31,6 +31,9 @@ from seatrial.optimization.mlflow_model import Column, MlflowModel
 if TYPE_CHECKING:
     import pandas as pd
 
+# Part of the C library, and knows all letters. ONNX Runtime's own default, en_US, is a language
+# pack that slim images lack, and without it a session does not load.
+LOCALE = "C.UTF-8"
 SUPPORTED = "estimators that skl2onnx has a converter for"
 
 
@@ -95,12 +98,24 @@ class FittedEstimator:
             )
         except Exception as error:  # skl2onnx raises a family of its own and plain RuntimeErrors
             raise cannot_convert(first_line(error), SUPPORTED) from error
+        _use_builtin_locale(onnx)
         names = [output.name for output in onnx.graph.output]
         example = self.model.input_example
         if not classifies:
             return Converted(onnx, regressor_signature(inputs, example, names[0]))
         classes = list(self.fitted.classes_)
         return Converted(onnx, classifier_signature(self.task, inputs, example, names, classes))
+
+
+def _use_builtin_locale(converted: Any) -> None:
+    """Let text be lower-cased without a language pack."""
+    from onnx.helper import make_attribute
+
+    for node in converted.graph.node:
+        if node.op_type == "StringNormalizer":
+            others = [item for item in node.attribute if item.name != "locale"]
+            del node.attribute[:]
+            node.attribute.extend([*others, make_attribute("locale", LOCALE)])
 
 
 def _final(fitted: Any) -> Any:
