@@ -10,14 +10,17 @@ import numpy as np
 
 from seatrial.contracts import Summary
 from seatrial.monitoring.columns import Column, columns_of, take
-from seatrial.monitoring.merging import merge
-from seatrial.monitoring.summary import summarise
+from seatrial.monitoring.row_groups import (
+    BATCH_ROWS,
+    list_stretches,
+    merge_all,
+    summarise_stretch,
+)
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 Batches = Iterator[dict[str, "Array"]]
-BATCH_ROWS = 131_072
 
 
 def read_batches(path: Path, columns: Iterable[Column]) -> Batches:
@@ -34,14 +37,10 @@ def read_batches(path: Path, columns: Iterable[Column]) -> Batches:
             yield columns_of(batch.to_pandas(), columns)
 
 
-def summarise_window(path: Path, columns: Iterable[Column], *, like: Summary) -> Summary:
+def summarise_window(path: Path, *, like: Summary) -> Summary:
     """The summary of all rows."""
-    columns = tuple(columns)
-    nothing = {column.name: np.empty(0) for column in columns}
-    total = summarise(nothing, like=like)
-    for batch in read_batches(path, columns):
-        total = merge(total, summarise(batch, like=like))
-    return total
+    stretches = list_stretches(str(path), like=like)
+    return merge_all((summarise_stretch(item, like=like) for item in stretches), like)
 
 
 def sample_window(

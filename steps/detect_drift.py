@@ -38,7 +38,7 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
     signature = read_contract(ModelSignature, folder / "signature.json")
     columns = [item for item in model_columns(signature) if item.name in reference.columns]
     path, window_h = window_dir / "window.parquet", window.judged_h
-    summary = summarise_window(path, columns, like=reference)
+    summary = summarise_window(path, like=reference)
     report = decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
     write_contract(report, output / "drift.json")
     if report.status == "not enough data":

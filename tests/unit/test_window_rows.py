@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from seatrial.contracts import InputColumn
-from seatrial.monitoring import window_rows
+from seatrial.monitoring import row_groups, window_rows
 from seatrial.monitoring.columns import columns_of
 from seatrial.monitoring.summary import summarise, summarise_reference
 from seatrial.monitoring.window_rows import read_batches, sample_window, summarise_window
@@ -38,7 +38,8 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture
 def path(frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(window_rows, "BATCH_ROWS", 90)
+    for module in (row_groups, window_rows):
+        monkeypatch.setattr(module, "BATCH_ROWS", 90)
     folder = tmp_path / "window.parquet"
     for number, day in enumerate(("2024-01-01", "2024-01-02", "2024-01-03")):
         part = folder / f"inference_date={day}" / "part-0.parquet"
@@ -52,7 +53,7 @@ def test_the_summary_of_batches_is_the_summary_of_all_rows(frame: pd.DataFrame, 
     reference = summarise_reference(rows, categorical={"count"})
     batches = list(read_batches(path, COLUMNS))
     assert len(batches) > 10
-    found = summarise_window(path, COLUMNS, like=reference)
+    found = summarise_window(path, like=reference)
     wanted = summarise(rows, like=reference)
     assert (found.rows, list(found.columns)) == (wanted.rows, list(wanted.columns))
     for name, column in wanted.columns.items():
@@ -65,7 +66,7 @@ def test_a_window_without_rows_has_a_summary(frame: pd.DataFrame, tmp_path: Path
     reference = summarise_reference(columns_of(frame, COLUMNS), categorical=())
     (tmp_path / "w").mkdir()
     frame.iloc[:0].to_parquet(tmp_path / "w" / "part-0.parquet")
-    assert summarise_window(tmp_path / "w", COLUMNS, like=reference).rows == 0
+    assert summarise_window(tmp_path / "w", like=reference).rows == 0
 
 
 @pytest.mark.parametrize(
