@@ -8,7 +8,7 @@ missing, or of objects (text), where None and NaN are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +78,21 @@ def summarise_reference(columns: Columns, *, categorical: Collection[str]) -> Su
 
 def summarise(columns: Columns, *, like: Summary) -> Summary:
     """The summary of these rows over the columns and cells of `like`."""
-    absent = [name for name in like.columns if name not in columns]
+    require_columns(columns, like)
+    return Summary(
+        rows=len(columns[next(iter(like.columns))]) if like.columns else 0,
+        columns={
+            name: count_numbers(columns[name], kind)
+            if isinstance(kind, NumericSummary)
+            else count_categories(Counter(columns[name].tolist()).items())
+            for name, kind in like.columns.items()
+        },
+    )
+
+
+def require_columns(names: Collection[str], like: Summary) -> None:
+    """InputError if the rows lack a column of the reference."""
+    absent = [name for name in like.columns if name not in names]
     if absent:
         raise InputError(
             "rows cannot be compared with the reference",
@@ -86,15 +100,6 @@ def summarise(columns: Columns, *, like: Summary) -> Summary:
             allowed=f"the columns {', '.join(like.columns)}",
             do="Send rows of the model that the reference belongs to",
         )
-    return Summary(
-        rows=len(columns[next(iter(like.columns))]) if like.columns else 0,
-        columns={
-            name: _count_numbers(columns[name], kind)
-            if isinstance(kind, NumericSummary)
-            else _count_categories(columns[name])
-            for name, kind in like.columns.items()
-        },
-    )
 
 
 def missing_ratio(column: ColumnSummary) -> float:
@@ -130,16 +135,23 @@ def _empty_numeric(values: Array) -> NumericSummary:
     return NumericSummary(upper=upper, counts=nothing, sums=nothing, missing=0, std=std)
 
 
-def _count_numbers(values: Array, kind: NumericSummary) -> NumericSummary:
+def count_numbers(values: Array, kind: NumericSummary) -> NumericSummary:
+    """The summary of these numbers over the cells of `kind`."""
     if values.dtype.kind not in "fiub":
         values = _as_numbers(values)
-    present = _present(values)
-    upper = np.array(kind.upper)
-    cell = np.searchsorted(upper, present, side="left")  # upper[i - 1] < x <= upper[i]
+    # A few edges are found in sorted values sooner than all values among the edges.
+    ordered = np.sort(values.astype(np.float64, copy=False))  # NaN last
+    first, end = ordered.searchsorted(-np.inf, "right"), ordered.searchsorted(np.inf, "left")
+    present = ordered[first:end]
+    ends = np.append(present.searchsorted(kind.upper, "right"), len(present))
+    counts = np.diff(ends, prepend=0)  # upper[i - 1] < x <= upper[i]
+    sums = np.zeros(len(counts))
+    filled = counts > 0  # reduceat has no empty stretches
+    sums[filled] = np.add.reduceat(present, (ends - counts)[filled])
     return NumericSummary(
         upper=kind.upper,
-        counts=tuple(np.bincount(cell, minlength=len(upper) + 1).tolist()),
-        sums=tuple(np.bincount(cell, weights=present, minlength=len(upper) + 1).tolist()),
+        counts=tuple(counts.tolist()),
+        sums=tuple(sums.tolist()),
         missing=len(values) - len(present),
         std=kind.std,
     )
@@ -150,10 +162,10 @@ def _as_numbers(values: Array) -> Array:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _count_categories(values: Array) -> CategoricalSummary:
-    counts = Counter(values.tolist())
+def count_categories(counts: Iterable[tuple[object, int]]) -> CategoricalSummary:
+    """The summary of a column in which these values are so frequent."""
     missing, named = 0, Counter[str]()
-    for value, count in counts.items():
+    for value, count in counts:
         if value is None or value != value:
             missing += count
         else:

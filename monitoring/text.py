@@ -48,10 +48,24 @@ class Texts:
             measured |= _measured(name, columns[name], self.words[name])
         return measured
 
+    def measure_batch(self, batch: Any) -> Any:
+        """The same of a RecordBatch."""
+        import pyarrow as pa
+
+        texts = self.words.keys() & set(batch.schema.names)
+        if not texts:
+            return batch
+        others = {name: batch[name] for name in batch.schema.names if name not in texts}
+        found = {name: batch[name].to_numpy(zero_copy_only=False) for name in texts}
+        return pa.record_batch({**others, **self.measure(found)})
+
     def sources(self, names: Collection[str]) -> set[str]:
         """The columns that have to be read to get the columns `names`."""
         texts = {name for name in self.words if set(measured_names([name])) & set(names)}
         return texts | (set(names) - set(measured_names(self.words)))
+
+
+NO_TEXTS = Texts()
 
 
 def measured_names(texts: Iterable[str]) -> list[str]:

@@ -10,16 +10,18 @@ import numpy as np
 
 from seatrial.contracts import Summary
 from seatrial.monitoring.columns import Column, columns_of, take
-from seatrial.monitoring.merging import merge
-from seatrial.monitoring.summary import summarise
-from seatrial.monitoring.text import Texts
+from seatrial.monitoring.row_groups import (
+    BATCH_ROWS,
+    list_stretches,
+    merge_all,
+    summarise_stretch,
+)
+from seatrial.monitoring.text import NO_TEXTS, Texts
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 Batches = Iterator[dict[str, "Array"]]
-BATCH_ROWS = 131_072
-NO_TEXTS = Texts()
 
 
 def read_batches(path: Path, columns: Iterable[Column], texts: Texts = NO_TEXTS) -> Batches:
@@ -36,14 +38,11 @@ def read_batches(path: Path, columns: Iterable[Column], texts: Texts = NO_TEXTS)
             yield texts.measure(columns_of(batch.to_pandas(), columns))
 
 
-def summarise_window(
-    path: Path, columns: Iterable[Column], *, like: Summary, texts: Texts = NO_TEXTS
-) -> Summary:
+def summarise_window(path: Path, *, like: Summary, texts: Texts = NO_TEXTS) -> Summary:
     """The summary of all rows."""
-    total = summarise({name: np.empty(0) for name in like.columns}, like=like)
-    for batch in read_batches(path, columns, texts):
-        total = merge(total, summarise(batch, like=like))
-    return total
+    stretches = list_stretches(str(path), like=like, texts=texts)
+    found = (summarise_stretch(item, like=like, texts=texts) for item in stretches)
+    return merge_all(found, like)
 
 
 def sample_window(

@@ -38,21 +38,21 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
     unobserved, texts = window.unobserved_columns, read_texts(folder)
     reference = without_columns(whole, (*unobserved, *measured_names(unobserved)))
     signature = read_contract(ModelSignature, folder / "signature.json")
-    asked = texts.sources(reference.columns)
-    columns = [item for item in model_columns(signature) if item.name in asked]
     known_columns = [
         item
         for item in (*model_columns(signature), *texts.columns)
         if item.name in reference.columns
     ]
     path, window_h = window_dir / "window.parquet", window.judged_h
-    summary = summarise_window(path, columns, like=reference, texts=texts)
+    summary = summarise_window(path, like=reference, texts=texts)
     report = decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
     write_contract(report, output / "drift.json")
     if report.status == "not enough data":
         write_note(report.detail, output / "drift.html")
         return report
     known = limits(baseline, reference, rows=report.rows, window_h=window_h)
+    asked = texts.sources(reference.columns)
+    columns = [item for item in model_columns(signature) if item.name in asked]
     drawn = draw(
         read_columns(folder / "reference_sample.parquet", known_columns),
         sample_window(path, columns, rows=report.rows, wanted=SAMPLE_ROWS, texts=texts),

@@ -14,6 +14,7 @@ import typer.main
 from doc_blocks import ALL, KINDS, PAGES, ROOT, Block
 
 from seatrial.cli.app import app
+from seatrial.config import load_config
 
 READINESS = ROOT / "src" / "seatrial" / "readiness"
 PROGRAM = typer.main.get_command(app)
@@ -122,3 +123,13 @@ PYTHON = [block for block in ALL if block.language == "python"]
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.where)
 def test_python_parses(block: Block) -> None:
     ast.parse(block.text)
+
+
+YAML = [block for block in ALL if block.language == "yaml"]
+
+
+@pytest.mark.parametrize("block", YAML, ids=lambda block: block.where)
+def test_yaml_is_a_configuration(block: Block, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(block.text, encoding="utf-8")
+    load_config(path)

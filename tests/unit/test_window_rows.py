@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from seatrial.contracts import InputColumn
-from seatrial.monitoring import window_rows
+from seatrial.monitoring import row_groups, window_rows
 from seatrial.monitoring.columns import columns_of
 from seatrial.monitoring.summary import summarise, summarise_reference
+from seatrial.monitoring.text import learn_texts
 from seatrial.monitoring.window_rows import read_batches, sample_window, summarise_window
 
 COLUMNS = (
@@ -38,7 +39,8 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture
 def path(frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(window_rows, "BATCH_ROWS", 90)
+    for module in (row_groups, window_rows):
+        monkeypatch.setattr(module, "BATCH_ROWS", 90)
     folder = tmp_path / "window.parquet"
     for number, day in enumerate(("2024-01-01", "2024-01-02", "2024-01-03")):
         part = folder / f"inference_date={day}" / "part-0.parquet"
@@ -52,7 +54,7 @@ def test_the_summary_of_batches_is_the_summary_of_all_rows(frame: pd.DataFrame, 
     reference = summarise_reference(rows, categorical={"count"})
     batches = list(read_batches(path, COLUMNS))
     assert len(batches) > 10
-    found = summarise_window(path, COLUMNS, like=reference)
+    found = summarise_window(path, like=reference)
     wanted = summarise(rows, like=reference)
     assert (found.rows, list(found.columns)) == (wanted.rows, list(wanted.columns))
     for name, column in wanted.columns.items():
@@ -61,11 +63,26 @@ def test_the_summary_of_batches_is_the_summary_of_all_rows(frame: pd.DataFrame, 
     assert found.columns["x"].sums == pytest.approx(wanted.columns["x"].sums)
 
 
+def test_texts_are_summarised_by_what_is_measured_of_them(tmp_path: Path) -> None:
+    words = [f"word{number} again" if number % 7 else None for number in range(300)]
+    columns = {"x": np.arange(300.0), "said": np.array(words, dtype=object)}
+    texts, measured = learn_texts(columns)
+    reference = summarise_reference(measured, categorical=())
+    window = pd.DataFrame({"x": [1.0, 2.0, 3.0], "said": ["word1 again", "quite new", None]})
+    window.to_parquet(tmp_path / "1.parquet")
+    window[["x"]].to_parquet(tmp_path / "2.parquet")
+    asked = pd.concat([window, window[["x"]]]).astype({"said": object})
+    found = summarise_window(tmp_path, like=reference, texts=texts)
+    said = {name: asked[name].to_numpy() for name in asked}
+    assert found == summarise(texts.measure(said), like=reference)
+    assert found.columns["said: characters"].missing == 4
+
+
 def test_a_window_without_rows_has_a_summary(frame: pd.DataFrame, tmp_path: Path) -> None:
     reference = summarise_reference(columns_of(frame, COLUMNS), categorical=())
     (tmp_path / "w").mkdir()
     frame.iloc[:0].to_parquet(tmp_path / "w" / "part-0.parquet")
-    assert summarise_window(tmp_path / "w", COLUMNS, like=reference).rows == 0
+    assert summarise_window(tmp_path / "w", like=reference).rows == 0
 
 
 @pytest.mark.parametrize(

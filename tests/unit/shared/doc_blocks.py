@@ -23,6 +23,7 @@ PAGES = [
 KINDS = {
     "bash": {"", "aws", "parsed", "make", "shown", "last"},
     "python": {""},
+    "yaml": {""},
     "console": {""},
     "text": {""},
 }
