@@ -115,9 +115,11 @@ class Scaling:
         serving = self._variant(resource_id)
         with self._lock:
             there = self._targets.get(resource_id)
-            low = request.get("MinCapacity", there.low if there else None)
-            high = request.get("MaxCapacity", there.high if there else None)
-            _check_bounds(low, high, serving.max_concurrency)
+            low, high = _bounds(
+                request.get("MinCapacity", there.low if there else None),
+                request.get("MaxCapacity", there.high if there else None),
+                serving.max_concurrency,
+            )
             if there is None:
                 number = f"scalable-target/{len(self._targets) + 1:032x}"
                 arn = self._place.arn(number, service="application-autoscaling")
@@ -163,7 +165,7 @@ class Scaling:
         if "Schedule" not in request or not bounds:
             raise validation_error("give Schedule and ScalableTargetAction")
         low = bounds.get("MinCapacity", target.low)
-        _check_bounds(low, bounds.get("MaxCapacity", target.high), None)
+        _bounds(low, bounds.get("MaxCapacity", target.high), None)
         name, now = request["ScheduledActionName"], self._now()
         action = {**request, "CreationTime": now}
         target.dues[name] = _due(action)(now)
@@ -262,12 +264,14 @@ def _key(target: _Target) -> dict[str, Any]:
     }
 
 
-def _check_bounds(low: int | None, high: int | None, most: int | None) -> None:
+def _bounds(low: int | None, high: int | None, most: int | None) -> tuple[int, int]:
+    """Both, if they are given and in order."""
     if low is None or high is None or not 1 <= low <= high or (most and high > most):
         limit = f"MaxConcurrency {most}" if most else "MaxCapacity"
         raise validation_error(
             f"MinCapacity is {low}, MaxCapacity {high}; allowed: 1 to MinCapacity to {limit}"
         )
+    return low, high
 
 
 def _due(action: dict[str, Any]) -> Callable[[float], float | None]:

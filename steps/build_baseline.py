@@ -137,7 +137,8 @@ def build(
 
 def measure_texts(parts: Sequence[Rows]) -> tuple[Texts, list[Rows]]:
     """The texts among the columns, and the parts with numbers in their place."""
-    words, measured = {}, []
+    words: dict[str, frozenset[str]] = {}
+    measured: list[Rows] = []
     for part in parts:
         texts, columns = learn_texts(part.columns)
         words.update(texts.words)

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from code_build import code_build, put_seatrial, read_buildspec
 from idle_grants import outdated, unexplained
 from least_privilege import Role, Seen, allows, read_accesses, read_roles
 
@@ -329,3 +330,48 @@ def test_no_granted_action_is_idle_without_a_reason(
     assert not unexplained(idle), "\n".join(map(str, sorted(unexplained(idle))))
     in_use = outdated(idle)
     assert not in_use, "in use now, so IDLE need not explain them:\n" + "\n".join(in_use)
+
+
+def build_and_run(story: Story, folder: Path, package_arn: str) -> subprocess.CompletedProcess[str]:
+    """The buildspec's last phase, which runs the readiness pipeline for that package."""
+    (folder / "build").mkdir()
+    put_seatrial(folder)
+    (folder / "story.yaml").write_text(story.config.to_yaml(), encoding="utf-8")
+    spec, config = read_buildspec(), story.config
+    return code_build(
+        folder,
+        spec["phases"]["post_build"]["commands"],
+        {
+            **os.environ,
+            **spec["env"]["variables"],
+            "AWS_REGION": config.region,
+            "ARTIFACT_BUCKET": config.bucket,
+            "SAGEMAKER_PIPELINE_ROLE_ARN": config.roles.pipeline,
+            "SERVING_IMAGE": config.images.serving,
+            "TOOLBOX_IMAGE": config.images.toolbox,
+            "CODEBUILD_BUILD_SUCCEEDING": "1",
+            "SEATRIAL_CONFIG": "story.yaml",
+            "SEATRIAL_PIPELINE": "readiness",
+            "SEATRIAL_PARAMETERS": f"ModelPackageArn={package_arn}",
+        },
+    )
+
+
+def test_the_build_ends_with_the_readiness_verdict(
+    story: Story,
+    package_arn: str,
+    neighbours: tuple[str, ExecutionStatus],
+    audited: object,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "ready").mkdir()
+    ready = build_and_run(story, tmp_path / "ready", package_arn)
+    assert ready.returncode == 0, ready.stdout + ready.stderr
+    (tmp_path / "not").mkdir()
+    given = story.clients["sagemaker"].list_pipeline_parameters_for_execution(
+        PipelineExecutionArn=neighbours[1].arn
+    )["PipelineParameters"]
+    (too_large,) = [item["Value"] for item in given if item["Name"] == "ModelPackageArn"]
+    not_ready = build_and_run(story, tmp_path / "not", too_large)
+    assert not_ready.returncode == 1, not_ready.stdout + not_ready.stderr
+    assert "MEMORY" in not_ready.stdout + not_ready.stderr

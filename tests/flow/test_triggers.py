@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from code_build import code_build, put_seatrial, read_buildspec
 
 from seatrial.aws import S3
 from seatrial.comparison.answering import Outcome, Request, answer
@@ -309,19 +308,6 @@ AWS = """#!/bin/bash
 """
 
 
-def code_build(folder: Path, commands: list[str], environment: dict[str, str]) -> Any:
-    """Run them as CodeBuild does: in one shell, until one of them fails."""
-    script = "\n".join(f"{{ {command.strip()}\n}} || exit" for command in commands)
-    return subprocess.run(
-        ["bash", "-c", script],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture
 def project(tmp_path: Path, cloud: Any) -> tuple[Path, dict[str, str]]:
     """A copy of the project, its environment as it is here, and the stand-ins first on PATH."""
@@ -331,11 +317,9 @@ def project(tmp_path: Path, cloud: Any) -> tuple[Path, dict[str, str]]:
     )
     shutil.copytree(ROOT, folder, ignore=unwanted)
     (folder / "build").mkdir()
-    (folder / ".venv" / "bin").mkdir(parents=True)
+    put_seatrial(folder)
     (folder / "dev-small.yaml").write_text("project: built\nbucket: triggers\n", encoding="utf-8")
-    verb = f'#!/bin/bash\nexec {sys.executable} -c "{{}}" "$@"\n'
     tools = {
-        ".venv/bin/seatrial": verb.format("from seatrial.cli import main; main()"),
         "tools/make": MAKE,
         "tools/docker": DOCKER,
         "tools/aws": AWS,
@@ -366,7 +350,7 @@ def test_the_buildspec_runs_from_install_to_the_executions_end(
     project: tuple[Path, dict[str, str]], clients: dict[str, Any]
 ) -> None:
     folder, environment = project
-    spec = yaml.safe_load((folder / "buildspec.yml").read_text(encoding="utf-8"))
+    spec = read_buildspec(folder)
     phases = ("install", "pre_build", "build", "post_build")
     assert (spec["version"], tuple(spec["phases"])) == (0.2, phases)
     given = {
@@ -398,7 +382,7 @@ def test_after_a_failed_build_nothing_is_brought_up_to_date(
     project: tuple[Path, dict[str, str]],
 ) -> None:
     folder, environment = project
-    spec = yaml.safe_load((folder / "buildspec.yml").read_text(encoding="utf-8"))
+    spec = read_buildspec(folder)
     failed = {**environment, **spec["env"]["variables"], "CODEBUILD_BUILD_SUCCEEDING": "0"}
     ended = code_build(folder, spec["phases"]["post_build"]["commands"], failed)
     assert ended.returncode == 1

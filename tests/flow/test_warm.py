@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +17,7 @@ from least_privilege import read_accesses
 
 from seatrial.config import Config, load_config
 from seatrial.contracts import ServerlessConfiguration
-from seatrial.deployment.removal import plan_removal
+from seatrial.deployment.removal import plan_whole_removal, remove
 from seatrial.deployment.scaling import find_targets
 from seatrial.deployment.schedule import find_schedule
 from seatrial.deployment.target import Target
@@ -126,7 +129,35 @@ def test_a_failed_deployment_leaves_the_one_before_scaled(warm_cloud: Any) -> No
     assert state.serving == first.serving
     (target,) = find_targets("kept", dock.clients)
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 2)
-    assert methods(plan_removal("kept", dock.clients)) == ["deregister_scalable_target"]
+    # and all of it can be removed, which run again does nothing
+    with dock.operating() as operator:
+        done = methods(remove(operator, dock.config.project))
+    assert done == [
+        "deregister_scalable_target",
+        "delete_endpoint",
+        "delete_subscription_filter",
+        "delete_delivery_stream",
+    ]
+    assert dock.state() is None
+    assert plan_whole_removal("kept", dock.config.project, dock.clients) == []
+
+
+def test_what_is_not_the_projects_is_not_removed(warm_cloud: Any) -> None:
+    dock = Dock.of(warm_cloud, "theirs")
+    dock.deploy(dock.target(dock.package()))
+    with pytest.raises(InputError, match="is not this project's"):
+        plan_whole_removal("theirs", "another", dock.clients)
+    words = ["remove", "theirs", "--dry-run"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from seatrial.cli import main; main()", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | warm_cloud.environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "delete_endpoint" in done.stdout
+    assert dock.state() is not None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`seatrial invoke|rollback|monitor`: an endpoint that serves."""
+"""`seatrial invoke|rollback|remove|monitor`: an endpoint that serves."""
 
 from __future__ import annotations
 
@@ -90,6 +90,32 @@ def rollback(
     else:
         serving, package = done.to.serving.endpoint_config_name, done.to.model_package_arn
         typer.echo(f"{endpoint} serves {serving} of {package} again, verified")
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
+    dry_run: Annotated[bool, typer.Option(help="Print the calls, and make none.")] = False,
+) -> None:
+    """Delete an endpoint and all that watches it or keeps it warm; logs and records stay."""
+    from seatrial.deployment.operating import make_clients, operating
+    from seatrial.deployment.removal import plan_whole_removal
+    from seatrial.deployment.removal import remove as remove_endpoint
+
+    options = shared(context)
+    config = options.config()
+    clients = make_clients(config)
+    if dry_run:
+        planned = plan_whole_removal(endpoint, config.project, clients)
+        say_actions(planned, as_json=options.as_json)
+        return
+    with operating(endpoint, config, clients) as operator:
+        done = remove_endpoint(operator, config.project)
+    if options.as_json:
+        say_json([action.model_dump(mode="json") for action in done])
+    else:
+        typer.echo(f"{endpoint} is removed: {len(done)} calls; its logs and records are kept")
 
 
 @app.command()
