@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from seatrial.contracts import (
-    Candidate,
     Configuration,
     Optimization,
     Profile,
@@ -95,10 +94,7 @@ def how_measured(readiness: Readiness, optimization: Optimization, profile: Prof
 
 def _cut_short(name: str, optimization: Optimization, profile: Profile) -> list[Markup]:
     """What of the chosen candidate was measured less than asked for."""
-    lines = [
-        line
-        for item in (*optimization.candidates, *profile.candidates)
-        if name == (item.name if isinstance(item, Candidate) else item.candidate)
-        for line in item.cut_short
-    ]
+    made = [item.cut_short for item in optimization.candidates if item.name == name]
+    run = [item.cut_short for item in profile.candidates if item.candidate == name]
+    lines = [line for part in (*made, *run) for line in part]
     return [element("p", f"Cut short: {'; '.join(lines)}.")] if lines else []
