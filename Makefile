@@ -72,7 +72,7 @@ toolbox: setup
 # Of the run that was deployed. Without a network: the report needs none.
 picture: $(wildcard $(OUT)/executions/*/DeployEndpoint)
 	test -n "$<" || { echo "no report of a deployed model in $(OUT): make demo first" >&2; exit 1; }
-	$(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1500 \
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1115 \
 	  --screenshot=$(CURDIR)/docs/report.png file://$(abspath $(<D))/JudgeReadiness/verdict/report.html
 
 lock: | $(UV)

@@ -152,6 +152,13 @@ def test_the_cap_is_that_of_the_tier_that_the_checks_speak_of() -> None:
     assert "cap 2048 MB" in text
 
 
+def test_what_was_cut_short_and_not_provisioned_is_said() -> None:
+    shown = page(run(cut_short=("payload batch: 1 of 50 requests",)))
+    assert "Cut short: payload batch: 1 of 50 requests." in shown
+    assert "with 1 provisioned: cold start" in shown
+    assert "Cut short" not in page(run())
+
+
 def test_a_profile_of_the_past_still_makes_a_page() -> None:
     text = page(run(memory=(), growth=None, tier_latencies=(), behaviour=Behaviour(), scaled=()))
     assert "Peak memory by payload against the cap" in text
