@@ -26,7 +26,7 @@ def completion(
     shell: Annotated[Shell, typer.Argument(help="The shell that will read the script.")],
 ) -> None:
     """Print a script that lets the shell complete verbs and options: eval "$(…)"."""
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     script = get_completion_script(prog_name=PROGRAM, complete_var=ASKED, shell=shell.value)
     typer.echo(script)
@@ -35,6 +35,6 @@ def completion(
 def prepare_answer() -> None:
     """Let Typer's own answers replace Click's, if a shell asks: the script expects those."""
     if ASKED in os.environ:
-        from typer.completion import completion_init
+        from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
