@@ -65,6 +65,7 @@ def test_each_step_has_a_section() -> None:
 def test_every_block_says_how_it_is_tested(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     mine = [block for block in ALL if block.page == page]
+    assert not re.search(r"^(<{7}|>{7}|={7}$)", text, re.MULTILINE), "half of a merge"
     assert text.count("```") == 2 * len(mine), "a fence without a language, or in a list"
     for block in mine:
         assert block.kind in KINDS.get(block.language, set()), block.where
