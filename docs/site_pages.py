@@ -1,11 +1,13 @@
 """MkDocs calls these: pages that are made from the project's own sources, and links into it.
 
-A page may hold the line `--8<-- "PATH"`, which stands for that file. Links to files outside of
+A page may hold the line `--8<-- "PATH"`, which stands for that file, or `::: seatrial.steps.NAME`,
+which stands for what that step says of itself. Links to files outside of
 docs/ work in the repository; the site, which has no such files, names them.
 """
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, get_args
 ROOT = Path(__file__).parents[1]
 COMMAND_LINE = "reference/cli.md"
 INCLUDED = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.MULTILINE)
+STEP = re.compile(r"^::: seatrial\.steps\.(?P<name>\w+)$", re.MULTILINE)
 LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 # How a block is tested stands after its language; readers need not see it.
 KIND = re.compile(r"^```(?P<language>\w+) \w+$", re.MULTILINE)
@@ -23,7 +26,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """The page as the site shows it."""
     if page.file.src_uri == COMMAND_LINE:
         return command_line()
-    return as_shown(markdown, page.file.src_uri)
+    return STEP.sub(_about_step, as_shown(markdown, page.file.src_uri))
 
 
 def as_shown(markdown: str, uri: str) -> str:
@@ -47,6 +50,14 @@ def as_shown(markdown: str, uri: str) -> str:
         return f"`{target}`" if same else f"{found['text']} (`{target}`)"
 
     return KIND.sub(r"```\g<language>", LINK.sub(linked, markdown))
+
+
+def _about_step(found: re.Match[str]) -> str:
+    """The step's own words: what it does, and as they stand there what it reads and writes."""
+    source = (ROOT / "steps" / f"{found['name']}.py").read_text(encoding="utf-8")
+    first, *more = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")
+    shown = "\n\n".join(more)
+    return f"{first}\n\n```text\n{shown}\n```\n" if shown else f"{first}\n"
 
 
 def command_line() -> str:

@@ -27,6 +27,7 @@ from seatrial.monitoring.bounds import (
 )
 from seatrial.monitoring.columns import take
 from seatrial.monitoring.summary import summarise_reference
+from seatrial.monitoring.text import Texts, learn_texts
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -65,6 +66,17 @@ def can_stand_for_outputs(rows: Rows, monitoring: MonitoringConfig) -> bool:
     return times is None or all(
         len(cut_blocks(times, window_h)) >= MIN_BLOCKS for window_h in monitoring.window_h
     )
+
+
+def measure_texts(parts: Sequence[Rows]) -> tuple[Texts, list[Rows]]:
+    """The texts among the columns, and the parts with numbers in their place."""
+    words: dict[str, frozenset[str]] = {}
+    measured: list[Rows] = []
+    for part in parts:
+        texts, columns = learn_texts(part.columns)
+        words.update(texts.words)
+        measured.append(Rows(columns, part.times))
+    return Texts(words), measured
 
 
 def hold_out(

@@ -34,6 +34,7 @@ from seatrial.monitoring.baseline import (
     can_stand_for_outputs,
     hold_out,
     learn_bounds,
+    measure_texts,
     sample,
     summarise_parts,
 )
@@ -46,7 +47,7 @@ from seatrial.monitoring.columns import (
 )
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
-from seatrial.monitoring.text import Texts, learn_texts, write_texts
+from seatrial.monitoring.text import write_texts
 from seatrial.optimization.data import read_frame
 from seatrial.optimization.measuring import BATCH_ROWS
 from seatrial.steps.entry import run
@@ -133,17 +134,6 @@ def build(
     write_contract(summary, output / "summary.json")
     write_contract(baseline, output / "baseline.json")
     return baseline
-
-
-def measure_texts(parts: Sequence[Rows]) -> tuple[Texts, list[Rows]]:
-    """The texts among the columns, and the parts with numbers in their place."""
-    words: dict[str, frozenset[str]] = {}
-    measured: list[Rows] = []
-    for part in parts:
-        texts, columns = learn_texts(part.columns)
-        words.update(texts.words)
-        measured.append(Rows(columns, part.times))
-    return Texts(words), measured
 
 
 def hidden_columns(config: Config) -> frozenset[str]:

@@ -48,10 +48,25 @@ def test_each_readiness_code_has_an_entry_with_how_it_is_measured_and_fixed() ->
     assert f"[{len(entries)} checks]" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_each_file_of_contracts_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "contracts.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^::: seatrial\.contracts\.(\w+)$", page, re.MULTILINE)
+    there = (ROOT / "src" / "seatrial" / "contracts").glob("[a-z]*.py")
+    assert sorted(shown) == sorted(path.stem for path in there if path.stem != "base")
+
+
+def test_each_step_has_a_section() -> None:
+    page = (ROOT / "docs" / "steps.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^::: seatrial\.steps\.(\w+)$", page, re.MULTILINE)
+    there = (path.stem for path in (ROOT / "steps").glob("[a-z]*.py") if path.stem != "entry")
+    assert sorted(shown) == sorted(there)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_says_how_it_is_tested(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     mine = [block for block in ALL if block.page == page]
+    assert not re.search(r"^(<{7}|>{7}|={7}$)", text, re.MULTILINE), "half of a merge"
     assert text.count("```") == 2 * len(mine), "a fence without a language, or in a list"
     for block in mine:
         assert block.kind in KINDS.get(block.language, set()), block.where

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seatrial.contracts import BatchLatency, Candidate, Estimate, Start
+from seatrial.optimization.packing import pack_survivors
 from seatrial.optimization.selection import select, slower
 
 RULES = {"max_survivors": 3, "min_gain_ratio": 0.05}
@@ -147,3 +149,9 @@ def test_rejected_candidates_keep_their_reason_and_take_no_place() -> None:
     found = select((BASE, rejected), max_survivors=3, min_gain_ratio=0.05)
     assert [item.survivor for item in found] == [True, False]
     assert found[1].passed_over is None
+
+
+def test_there_is_a_folder_for_the_reasons_although_nothing_could_be_built(tmp_path: Path) -> None:
+    broken = candidate("fp32", 1.0, rejection="could not be built")
+    assert pack_survivors([broken], {}, tmp_path / "new" / "candidates") == (broken,)
+    assert (tmp_path / "new" / "candidates").is_dir()

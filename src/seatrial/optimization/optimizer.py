@@ -62,7 +62,6 @@ def optimize(
         )
         tell("packing the survivors")
         folders = {item.name: item.folder for item in drafts if item.folder is not None}
-        output.mkdir(parents=True, exist_ok=True)  # without a survivor nothing else makes it
         packed = pack_survivors(chosen, folders, output)
         batches.write_payloads(work.payloads, output / "payloads.jsonl")
         answer = _answer(job, work, config, cpu, packed, measured, question)

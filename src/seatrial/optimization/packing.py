@@ -22,6 +22,7 @@ def pack_survivors(
 
     If the disk is full, that candidate is rejected, and the others go on with what is there.
     """
+    output.mkdir(parents=True, exist_ok=True)  # the reasons go there, though nothing is packed
     for name in folders:  # of an earlier answer
         shutil.rmtree(output / name, ignore_errors=True)
     return tuple(_pack(item, folders.get(item.name), output) for item in candidates)

@@ -98,7 +98,7 @@ class FittedEstimator:
             )
         except Exception as error:  # skl2onnx raises a family of its own and plain RuntimeErrors
             raise cannot_convert(first_line(error), SUPPORTED) from error
-        _use_builtin_locale(onnx)
+        use_builtin_locale(onnx)
         names = [output.name for output in onnx.graph.output]
         example = self.model.input_example
         if not classifies:
@@ -107,7 +107,7 @@ class FittedEstimator:
         return Converted(onnx, classifier_signature(self.task, inputs, example, names, classes))
 
 
-def _use_builtin_locale(converted: Any) -> None:
+def use_builtin_locale(converted: Any) -> None:
     """Let text be lower-cased without a language pack."""
     from onnx.helper import make_attribute
 
