@@ -35,7 +35,7 @@ class Kept:
     endpoint_name: str
     variant_name: str
     serving: Serving
-    payloads: Sequence[Payload] | Sequence[GoldenAnswer]
+    payloads: Sequence[Payload | GoldenAnswer]
 
 
 def ping_schedule_name(endpoint_name: str) -> str:
