@@ -6,6 +6,7 @@ target tracking are checked and kept, and not followed. Other namespaces are mot
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,7 @@ class Scaling:
         self._place, self._serving, self._resize, self._now = place, serving, resize, now
         self._targets: dict[str, Target] = {}
         self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
 
     def handlers(self) -> dict[str, Handler]:
         """The calls for SageMaker; two of SageMaker's own see to what is registered."""
@@ -101,20 +103,19 @@ class Scaling:
     def _register(self, request: dict[str, Any]) -> dict[str, Any]:
         resource_id = request["ResourceId"]
         serving = self._variant(resource_id)
-        with self._lock:
-            there = self._targets.get(resource_id)
-            low, high = bounds_within(
-                request.get("MinCapacity", there.low if there else None),
-                request.get("MaxCapacity", there.high if there else None),
-                serving.max_concurrency,
-            )
-            if there is None:
-                number = f"scalable-target/{len(self._targets) + 1:032x}"
-                arn = self._place.arn(number, service="application-autoscaling")
-                there = Target(resource_id, low, high, arn, self._now(), request.get("Tags", {}))
-                self._targets[resource_id] = there
-            there.low, there.high = low, high
-            return {"ScalableTargetARN": there.arn}
+        there = self._targets.get(resource_id)
+        low, high = bounds_within(
+            request.get("MinCapacity", there.low if there else None),
+            request.get("MaxCapacity", there.high if there else None),
+            serving.max_concurrency,
+        )
+        if there is None:
+            number = f"scalable-target/{next(self._numbers):032x}"
+            arn = self._place.arn(number, service="application-autoscaling")
+            there = Target(resource_id, low, high, arn, self._now(), request.get("Tags", {}))
+            self._targets[resource_id] = there
+        there.low, there.high = low, high
+        return {"ScalableTargetARN": there.arn}
 
     def _variant(self, resource_id: str) -> Deployment:
         endpoint, variant = names_in(resource_id)
@@ -201,17 +202,18 @@ class Scaling:
         raise NotOurs
 
     def _forget(self, request: dict[str, Any]) -> dict[str, Any]:
-        for name in self._of(request.get("EndpointName", "")):
-            del self._targets[name]
+        with self._lock:
+            for name in self._of(request.get("EndpointName", "")):
+                del self._targets[name]
         raise NotOurs
 
-    @staticmethod
-    def _ours(call: Handler) -> Handler:
+    def _ours(self, call: Handler) -> Handler:
         def answer(request: dict[str, Any]) -> dict[str, Any]:
             if request["ServiceNamespace"] != "sagemaker":
                 raise NotOurs
             if request.get("ScalableDimension", DIMENSION) != DIMENSION:
                 raise validation_error(f"of SageMaker only {DIMENSION} is scaled")
-            return call(request)
+            with self._lock:  # `tick` walks through what the calls change
+                return call(request)
 
         return answer
