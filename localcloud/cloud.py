@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,10 @@ from seatrial.localcloud.stacks import Stacks
 from seatrial.localcloud.subscriptions import check_subscription
 from seatrial.localcloud.tags import Tags
 
+_log = logging.getLogger(__name__)
 _FLUSH_EVERY_S = 0.2
 _METRICS_EVERY_S = 1.0
+_TICK_EVERY_S = 1.0
 _RESIZE = "SageMaker.UpdateEndpointWeightsAndCapacities"
 
 
@@ -97,7 +98,7 @@ class Cloud:
             lambda request: self._endpoints.handlers()[_RESIZE](request),
             now=now,
         )
-        self._schedules = Schedules(place, loopback, self._audit, now=now, run=_in_a_thread)
+        self._schedules = Schedules(place, loopback, self._audit, now=now)
         self._pipelines = Pipelines(place, images, self._audit, tags)
         pipeline_calls = self._pipelines.handlers()
         start = pipeline_calls["SageMaker.StartPipelineExecution"]
@@ -129,6 +130,7 @@ class Cloud:
         self._chores = [
             asyncio.create_task(self._hosting.reap_forever(options.idle_s)),
             asyncio.create_task(self._flush_forever()),
+            asyncio.create_task(self._tick_forever()),
         ]
 
     def status(self) -> dict[str, Any]:
@@ -194,9 +196,12 @@ class Cloud:
                 since = 0.0
                 await asyncio.to_thread(self._metrics.flush)
                 await asyncio.to_thread(self._moto.evaluate_alarms, time.time())
-                await asyncio.to_thread(self._scaling.tick)
-                await asyncio.to_thread(self._schedules.tick)
 
-
-def _in_a_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True).start()
+    async def _tick_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_EVERY_S)
+            for part in (self._scaling, self._schedules):
+                try:
+                    await asyncio.to_thread(part.tick)
+                except Exception:
+                    _log.exception("what is due could not be done; it is tried again")

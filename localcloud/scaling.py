@@ -6,36 +6,25 @@ target tracking are checked and kept, and not followed. Other namespaces are mot
 
 from __future__ import annotations
 
-import re
+import itertools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.localcloud.api import AwsError, Handler, NotOurs, Place, validation_error
 from seatrial.localcloud.api_model import checked
 from seatrial.localcloud.hosting import Deployment
-from seatrial.localcloud.schedule_expressions import read_schedule
+from seatrial.localcloud.scaling_rules import (
+    DIMENSION,
+    Target,
+    bounds_within,
+    check_policy,
+    described,
+    due_of,
+    names_in,
+)
 
-DIMENSION = "sagemaker:variant:DesiredProvisionedConcurrency"
-METRIC = "SageMakerVariantProvisionedConcurrencyUtilization"
-_RESOURCE = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
-_TARGET = "AnyScaleFrontendService."
-
-
-@dataclass
-class _Target:
-    """What is scaled, within which bounds, and what changes those."""
-
-    resource_id: str
-    low: int
-    high: int
-    arn: str
-    made_at: float
-    tags: dict[str, str]
-    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    actions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    dues: dict[str, float | None] = field(default_factory=dict)
+_PREFIX = "AnyScaleFrontendService."
 
 
 class Scaling:
@@ -50,8 +39,9 @@ class Scaling:
         now: Callable[[], float],
     ) -> None:
         self._place, self._serving, self._resize, self._now = place, serving, resize, now
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, Target] = {}
         self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
 
     def handlers(self) -> dict[str, Handler]:
         """The calls for SageMaker; two of SageMaker's own see to what is registered."""
@@ -65,10 +55,10 @@ class Scaling:
             "PutScalingPolicy": self._put_policy,
             "DescribeScalingPolicies": self._describe_policies,
         }
-        ours = {f"{_TARGET}{name}": self._ours(call) for name, call in calls.items()}
+        ours = {f"{_PREFIX}{name}": self._ours(call) for name, call in calls.items()}
         return {
             **checked(ours, service="application-autoscaling"),
-            f"{_TARGET}ListTagsForResource": self._list_tags,
+            f"{_PREFIX}ListTagsForResource": self._list_tags,
             "SageMaker.UpdateEndpoint": self._refuse_update,
             "SageMaker.DeleteEndpoint": self._forget,
         }
@@ -84,14 +74,14 @@ class Scaling:
         for target in targets:
             self._bring_within(target)
 
-    def _execute(self, target: _Target, action: dict[str, Any], now: float) -> None:
+    def _execute(self, target: Target, action: dict[str, Any], now: float) -> None:
         bounds = action["ScalableTargetAction"]
         target.low = bounds.get("MinCapacity", target.low)
         target.high = bounds.get("MaxCapacity", target.high)
-        target.dues[action["ScheduledActionName"]] = _due(action)(now + 1)
+        target.dues[action["ScheduledActionName"]] = due_of(action)(now + 1)
 
-    def _bring_within(self, target: _Target) -> None:
-        endpoint, variant = _names(target.resource_id)
+    def _bring_within(self, target: Target) -> None:
+        endpoint, variant = names_in(target.resource_id)
         serving = self._serving(endpoint)
         if serving is None:
             return
@@ -113,23 +103,22 @@ class Scaling:
     def _register(self, request: dict[str, Any]) -> dict[str, Any]:
         resource_id = request["ResourceId"]
         serving = self._variant(resource_id)
-        with self._lock:
-            there = self._targets.get(resource_id)
-            low, high = _bounds(
-                request.get("MinCapacity", there.low if there else None),
-                request.get("MaxCapacity", there.high if there else None),
-                serving.max_concurrency,
-            )
-            if there is None:
-                number = f"scalable-target/{len(self._targets) + 1:032x}"
-                arn = self._place.arn(number, service="application-autoscaling")
-                there = _Target(resource_id, low, high, arn, self._now(), request.get("Tags", {}))
-                self._targets[resource_id] = there
-            there.low, there.high = low, high
-            return {"ScalableTargetARN": there.arn}
+        there = self._targets.get(resource_id)
+        low, high = bounds_within(
+            request.get("MinCapacity", there.low if there else None),
+            request.get("MaxCapacity", there.high if there else None),
+            serving.max_concurrency,
+        )
+        if there is None:
+            number = f"scalable-target/{next(self._numbers):032x}"
+            arn = self._place.arn(number, service="application-autoscaling")
+            there = Target(resource_id, low, high, arn, self._now(), request.get("Tags", {}))
+            self._targets[resource_id] = there
+        there.low, there.high = low, high
+        return {"ScalableTargetARN": there.arn}
 
     def _variant(self, resource_id: str) -> Deployment:
-        endpoint, variant = _names(resource_id)
+        endpoint, variant = names_in(resource_id)
         serving = self._serving(endpoint)
         if serving is None or serving.variant_name != variant:
             raise validation_error(f"there is no {resource_id} in service")
@@ -146,29 +135,20 @@ class Scaling:
 
     def _describe(self, request: dict[str, Any]) -> dict[str, Any]:
         wanted = request.get("ResourceIds")
-        found = [
-            {
-                **_key(item),
-                "MinCapacity": item.low,
-                "MaxCapacity": item.high,
-                "RoleARN": self._place.arn("role/aws-service-role/scaling", service="iam"),
-                "CreationTime": item.made_at,
-                "ScalableTargetARN": item.arn,
-            }
-            for item in list(self._targets.values())
-            if not wanted or item.resource_id in wanted
-        ]
-        return {"ScalableTargets": found}
+        role = self._place.arn("role/aws-service-role/scaling", service="iam")
+        targets = list(self._targets.values())
+        found = [item for item in targets if not wanted or item.resource_id in wanted]
+        return {"ScalableTargets": [described(item, role) for item in found]}
 
     def _put_action(self, request: dict[str, Any]) -> dict[str, Any]:
         target, bounds = self._known(request), request.get("ScalableTargetAction") or {}
         if "Schedule" not in request or not bounds:
             raise validation_error("give Schedule and ScalableTargetAction")
         low = bounds.get("MinCapacity", target.low)
-        _bounds(low, bounds.get("MaxCapacity", target.high), None)
+        bounds_within(low, bounds.get("MaxCapacity", target.high), None)
         name, now = request["ScheduledActionName"], self._now()
         action = {**request, "CreationTime": now}
-        target.dues[name] = _due(action)(now)
+        target.dues[name] = due_of(action)(now)
         target.actions[name] = action
         return {}
 
@@ -180,28 +160,19 @@ class Scaling:
         return {}
 
     def _describe_actions(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"ScheduledActions": self._parts(request, lambda item: item.actions)}
+        return {"ScheduledActions": self._all(request, "actions")}
 
     def _describe_policies(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"ScalingPolicies": self._parts(request, lambda item: item.policies)}
+        return {"ScalingPolicies": self._all(request, "policies")}
 
-    def _parts(
-        self, request: dict[str, Any], of: Callable[[_Target], dict[str, dict[str, Any]]]
-    ) -> list[dict[str, Any]]:
-        wanted = request.get("ResourceId")
-        return [
-            part
-            for item in list(self._targets.values())
-            if wanted in (None, item.resource_id)
-            for part in of(item).values()
-        ]
+    def _all(self, request: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+        targets, wanted = list(self._targets.values()), request.get("ResourceId")
+        chosen = [item for item in targets if wanted in (None, item.resource_id)]
+        return [part for item in chosen for part in getattr(item, kind).values()]
 
     def _put_policy(self, request: dict[str, Any]) -> dict[str, Any]:
         target, name = self._known(request), request["PolicyName"]
-        tracking = request.get("TargetTrackingScalingPolicyConfiguration", {})
-        metric = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
-        if request.get("PolicyType") != "TargetTrackingScaling" or metric != METRIC:
-            raise validation_error(f"only PolicyType TargetTrackingScaling of {METRIC} is known")
+        check_policy(request)
         arn = f"{target.arn.replace('scalable-target/', 'scalingPolicy:')}:policyName/{name}"
         made = {"PolicyARN": arn, "CreationTime": self._now()}
         target.policies[name] = {**request, **made}
@@ -213,7 +184,7 @@ class Scaling:
                 return {"Tags": target.tags}
         raise NotOurs
 
-    def _known(self, request: dict[str, Any]) -> _Target:
+    def _known(self, request: dict[str, Any]) -> Target:
         target = self._targets.get(request["ResourceId"])
         if target is None:
             raise AwsError(
@@ -223,7 +194,7 @@ class Scaling:
         return target
 
     def _of(self, endpoint_name: str) -> list[str]:
-        return [name for name in self._targets if _names(name)[0] == endpoint_name]
+        return [name for name in self._targets if names_in(name)[0] == endpoint_name]
 
     def _refuse_update(self, request: dict[str, Any]) -> dict[str, Any]:
         if found := self._of(request.get("EndpointName", "")):
@@ -231,49 +202,18 @@ class Scaling:
         raise NotOurs
 
     def _forget(self, request: dict[str, Any]) -> dict[str, Any]:
-        for name in self._of(request.get("EndpointName", "")):
-            del self._targets[name]
+        with self._lock:
+            for name in self._of(request.get("EndpointName", "")):
+                del self._targets[name]
         raise NotOurs
 
-    @staticmethod
-    def _ours(call: Handler) -> Handler:
+    def _ours(self, call: Handler) -> Handler:
         def answer(request: dict[str, Any]) -> dict[str, Any]:
             if request["ServiceNamespace"] != "sagemaker":
                 raise NotOurs
             if request.get("ScalableDimension", DIMENSION) != DIMENSION:
                 raise validation_error(f"of SageMaker only {DIMENSION} is scaled")
-            return call(request)
+            with self._lock:  # `tick` walks through what the calls change
+                return call(request)
 
         return answer
-
-
-def _names(resource_id: str) -> tuple[str, str]:
-    found = _RESOURCE.fullmatch(resource_id)
-    if found is None:
-        raise validation_error(
-            f"ResourceId is {resource_id!r}; allowed: endpoint/<name>/variant/<name>"
-        )
-    return found[1], found[2]
-
-
-def _key(target: _Target) -> dict[str, Any]:
-    return {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": target.resource_id,
-        "ScalableDimension": DIMENSION,
-    }
-
-
-def _bounds(low: int | None, high: int | None, most: int | None) -> tuple[int, int]:
-    """Both, if they are given and in order."""
-    if low is None or high is None or not 1 <= low <= high or (most and high > most):
-        limit = f"MaxConcurrency {most}" if most else "MaxCapacity"
-        raise validation_error(
-            f"MinCapacity is {low}, MaxCapacity {high}; allowed: 1 to MinCapacity to {limit}"
-        )
-    return low, high
-
-
-def _due(action: dict[str, Any]) -> Callable[[float], float | None]:
-    start = float(action.get("StartTime") or action["CreationTime"])
-    return read_schedule(action["Schedule"], start=start, timezone=action.get("Timezone", "UTC"))

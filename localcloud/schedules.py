@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +45,11 @@ class _Armed:
     at: float | None
 
 
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Do it without waiting: a ping may take a minute."""
+    threading.Thread(target=work, daemon=True).start()
+
+
 class Schedules:
     """The account's schedules; `tick` is called every so often, and gives each call to `run`."""
 
@@ -54,7 +60,7 @@ class Schedules:
         audit: Audit,
         *,
         now: Callable[[], float],
-        run: Callable[[Callable[[], None]], None],
+        run: Callable[[Callable[[], None]], None] = in_a_thread,
     ) -> None:
         self._place, self._clients, self._audit, self._now = place, clients, audit, now
         self._run = run

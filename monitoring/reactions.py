@@ -69,7 +69,7 @@ class Message:
 
 
 def reasons(findings: Findings) -> tuple[str, ...]:
-    """Why there is an alert, as sentences: blindness, what decayed, what moved, what is broken."""
+    """Why there is an alert, as sentences: what was missed, decayed, moved or broken."""
     broken = findings.quality.failed
     found = [
         *([missed_reason(findings.missed)] if findings.missed else ()),
@@ -149,6 +149,8 @@ def publish(letter: Message, topic_arn: str, sns: Any) -> Reaction:
 
 
 def _headlines(findings: Findings) -> Iterator[str]:
+    if findings.missed:
+        yield f"{len(findings.missed)} windows missed"
     if findings.window.blind:
         yield "monitoring is blind"
     if findings.decayed:

@@ -45,7 +45,8 @@ def dry_run(config: Config, folders: Folders, model_package_arn: str) -> list[Ac
     check_quotas(target.serverless, account, is_new=existing.endpoint is None)
     check_warm(config, target.serverless)
     payloads = read_payloads(folders.candidates / "payloads.jsonl")
-    warm = Kept(target.endpoint_name, target.variant_name, target.serving, payloads)
+    requests = [(item.content_type, item.body) for item in payloads]
+    warm = Kept(target.endpoint_name, target.variant_name, target.serving, requests)
     return [
         *whole_plan(target, existing, config, clients),
         *plan_warm(warm, config, clients),

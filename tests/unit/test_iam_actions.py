@@ -18,6 +18,7 @@ PLACE = Place("us-east-1", "http://127.0.0.1:1", "/nowhere")
 ROLE = "arn:aws:iam::123456789012:role/r"
 OTHER = "arn:aws:iam::123456789012:role/other"
 SM = "arn:aws:sagemaker:us-east-1:123456789012"
+SCHEDULER = "arn:aws:scheduler:us-east-1:123456789012:schedule/default"
 
 
 class Stopped(Exception):  # noqa: N818 - a way out, not an error
@@ -152,6 +153,42 @@ def seen(service: str, method: str, **parameters: Any) -> set[tuple[str, str]]:
             {("sagemaker:DescribeModelPackage", f"{SM}:model-package/g/1")},
         ),
         ("sagemaker", "list_endpoints", {}, {("sagemaker:ListEndpoints", "*")}),
+        (
+            "scheduler",
+            "create_schedule",
+            {
+                "Name": "s",
+                "ScheduleExpression": "rate(1 hour)",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": "arn:x", "RoleArn": OTHER},
+            },
+            {
+                ("scheduler:CreateSchedule", f"{SCHEDULER}/s"),
+                ("iam:PassRole", OTHER),
+            },
+        ),
+        ("scheduler", "get_schedule", {"Name": "s"}, {("scheduler:GetSchedule", f"{SCHEDULER}/s")}),
+        (
+            "application-autoscaling",
+            "deregister_scalable_target",
+            {
+                "ServiceNamespace": "sagemaker",
+                "ResourceId": "endpoint/e/variant/v",
+                "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency",
+            },
+            {
+                (
+                    "application-autoscaling:DeregisterScalableTarget",
+                    "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/*",
+                )
+            },
+        ),
+        (
+            "application-autoscaling",
+            "describe_scalable_targets",
+            {"ServiceNamespace": "sagemaker"},
+            {("application-autoscaling:DescribeScalableTargets", "*")},
+        ),
         (
             "sagemaker-runtime",
             "invoke_endpoint",

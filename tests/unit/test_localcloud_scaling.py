@@ -11,7 +11,8 @@ import pytest
 
 from seatrial.localcloud.api import AwsError, NotOurs, Place
 from seatrial.localcloud.hosting import Deployment
-from seatrial.localcloud.scaling import DIMENSION, METRIC, Scaling
+from seatrial.localcloud.scaling import Scaling
+from seatrial.localcloud.scaling_rules import DIMENSION, METRIC
 
 START = datetime(2026, 11, 30, 6, tzinfo=UTC).timestamp()  # a Monday
 ABOUT = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from seatrial.aws import S3
 from seatrial.config import load_config
 from seatrial.contracts import (
     ColumnDrift,
@@ -25,6 +27,7 @@ from seatrial.contracts import (
     read_contract,
 )
 from seatrial.errors import CloudError, ConfigError
+from seatrial.monitoring.cadence import Cadence
 from seatrial.monitoring.reactions import (
     MAX_SUBJECT,
     Findings,
@@ -35,7 +38,7 @@ from seatrial.monitoring.reactions import (
     reasons,
 )
 from seatrial.monitoring.tracking import artifact_location, run_metrics, run_params
-from seatrial.steps.react import react
+from seatrial.steps.react import find_missed, react
 
 WINDOW = Window(
     endpoint_name="flights",
@@ -334,6 +337,24 @@ def react_with(aws: FakeAws, found: Findings, folder: Path, **reactions: Any) ->
     config = load_config(None, reactions=reactions)
     clients = dict.fromkeys(("cloudwatch", "events", "s3", "sagemaker", "sns"), aws)
     return react(found, config, clients, folder, artifacts=[], now=lambda: WINDOW.ended_at)
+
+
+def test_a_window_that_was_missed_is_told_of_by_the_next_and_alerts(tmp_path: Path) -> None:
+    aws, cadence = FakeAws(), Cadence(WINDOW.started_at - timedelta(weeks=2), timedelta(weeks=1))
+    missed = find_missed(str(cadence), WINDOW, "lake", S3(aws))  # type: ignore[arg-type]
+    assert [item.started_at for item in missed] == [cadence.start, cadence.window(1).start]
+    result = react_with(aws, replace(findings(), missed=missed), tmp_path)
+    assert result.alert
+    assert result.missed_windows == missed
+    assert "2 scheduled windows were never judged" in result.reasons[0]
+    assert "2 windows missed" in aws.parameters("publish")["Subject"]
+    # this window's verdict is there now, so the next one has nothing to tell
+    after = WINDOW.model_copy(
+        update={"started_at": WINDOW.ended_at, "ended_at": WINDOW.ended_at + timedelta(weeks=1)}
+    )
+    bucket = load_config().bucket
+    assert find_missed(str(cadence), after, bucket, S3(aws)) == ()  # type: ignore[arg-type]
+    assert find_missed("2013-07-15", after, "lake", S3(aws)) == ()  # type: ignore[arg-type]
 
 
 def test_put_metrics_go_to_the_endpoints_dimension() -> None:

@@ -84,7 +84,8 @@ def roll_back(operator: Operator, config: Config) -> Rollback:
     verify_model(state, rollback.to.model_name, rollback.to.image, operator.sagemaker)
     golden = read_golden(bucket, operator.endpoint_name, rollback.to, S3(s3))
     verify_answers(operator.endpoint_name, golden, operator.clients["sagemaker-runtime"])
-    warm = Kept(operator.endpoint_name, state.variant_name or "", rollback.to.serving, golden)
+    requests = [(item.content_type, item.body) for item in golden]
+    warm = Kept(operator.endpoint_name, state.variant_name or "", rollback.to.serving, requests)
     operator.carry_out(plan_warm(warm, config, operator.clients))
     history = up_to(rollback.history, rollback.to.serving)
     # Before the record: a rollback that is run again after it would go one further.

@@ -119,7 +119,8 @@ def whole_plan(
 def kept(release: Release) -> Kept:
     """What of the release is kept warm."""
     target = release.target
-    return Kept(target.endpoint_name, target.variant_name, target.serving, release.payloads)
+    requests = [(item.content_type, item.body) for item in release.payloads]
+    return Kept(target.endpoint_name, target.variant_name, target.serving, requests)
 
 
 def _planned(target: Target, approved_at: datetime, now: datetime) -> Deployment:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.config import Config
-from seatrial.contracts import Action, GoldenAnswer, Payload, ServerlessConfiguration, Serving
+from seatrial.contracts import Action, ServerlessConfiguration, Serving
 from seatrial.deployment.scaling import plan_release, plan_scaling
 from seatrial.deployment.schedule import NO_WINDOW, find_schedule, plan_removal
 from seatrial.endpoint import SYNTHETIC
@@ -30,12 +30,12 @@ _MAX_PING_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept warm, and with which requests it can be asked."""
+    """What is kept warm. `requests` are content types and bodies that it can be asked with."""
 
     endpoint_name: str
     variant_name: str
     serving: Serving
-    payloads: Sequence[Payload | GoldenAnswer]
+    requests: Sequence[tuple[str, str]]
 
 
 def ping_schedule_name(endpoint_name: str) -> str:
@@ -113,8 +113,8 @@ def _plan_pings(kept: Kept, config: Config, scheduler: Any) -> list[Action]:
 
 
 def _request(kept: Kept) -> dict[str, str]:
-    smallest = min(kept.payloads, key=lambda item: len(item.body.encode()))
-    size = len(smallest.body.encode())
+    content_type, body = min(kept.requests, key=lambda item: len(item[1].encode()))
+    size = len(body.encode())
     if size > _MAX_PING_BYTES:
         raise InputError(
             "every sample payload is too large for a ping",
@@ -124,7 +124,7 @@ def _request(kept: Kept) -> dict[str, str]:
         )
     return {
         "EndpointName": kept.endpoint_name,
-        "ContentType": smallest.content_type,
+        "ContentType": content_type,
         "CustomAttributes": SYNTHETIC,
-        "Body": smallest.body,
+        "Body": body,
     }
