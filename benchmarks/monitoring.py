@@ -2,8 +2,8 @@
 
     python benchmarks/monitoring.py [--only collecting|drift] [--short] [--envs FOLDER]
 
-`--short`: a tenth of the rows, and no peers; `--json FILE` keeps the drift's figures.
-Exit 1 if a figure is over what is allowed.
+`--short`: a tenth of the records, a million rows at most, no peers; `--json FILE` keeps the
+figures of drift. Exit 1 if a figure is over what is allowed.
 """
 
 from __future__ import annotations
