@@ -6,6 +6,7 @@
 # make toolbox the container image of the pipelines' steps
 # make picture docs/report.png, from the report of the last demo, by headless Chromium
 # make docs    the documentation site, into build/site
+# make spark   PySpark into .venv, for its test; needs a Java
 # make lock    resolve the lock files again
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ IMAGE ?= seatrial-$(if $(filter toolbox,$(MAKECMDGOALS)),toolbox,serving):latest
 BASE ?= docker.io/library/python:3.11-slim-bookworm
 SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples infra -name '*.py' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: setup demo test check docs image toolbox picture lock develop clean
+.PHONY: setup spark demo test check docs image toolbox picture lock develop clean
 
 setup: $(VENV)/.installed
 
@@ -42,6 +43,9 @@ $(VENV)/.installed: $(VENV)/.dependencies setup.py pyproject.toml $(SOURCES)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --reinstall --compile-bytecode dist/*.whl
 	$(UV) pip install --quiet --python $(SERVING)/bin/python --no-deps --reinstall --compile-bytecode dist/*.whl
 	touch $@
+
+spark: setup
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-spark.lock
 
 demo: setup
 	$(BIN)/seatrial demo --out $(OUT)
@@ -78,6 +82,7 @@ picture: $(wildcard $(OUT)/executions/*/DeployEndpoint)
 lock: | $(UV)
 	$(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --extra dev -o requirements.lock setup.py
 	$(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes -c requirements.lock -o requirements-serving.lock requirements-serving.in
+	echo 'pyspark>=3.5,<5' | $(UV) pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes -c requirements.lock -o requirements-spark.lock -
 
 # An editable install for people; tests in CI run on the wheel.
 develop: $(VENV)/.dependencies

