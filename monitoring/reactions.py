@@ -41,6 +41,12 @@ class Findings:
         return tuple(item for item in self.labels.metrics if item.decayed)
 
     @property
+    def moved(self) -> tuple[ColumnDrift, ...]:
+        """The columns that moved, if they are enough for an alert."""
+        drifted = self.drift.status == "drift"
+        return tuple(item for item in self.drift.columns if drifted and item.drifted)
+
+    @property
     def ailments(self) -> tuple[Ailment, ...]:
         """What is wrong with the window, worst first."""
         found: tuple[tuple[Ailment, bool], ...] = (
@@ -71,7 +77,7 @@ def reasons(findings: Findings) -> tuple[str, ...]:
     found = [
         *([_blind_reason(findings.window)] if findings.window.blind else ()),
         *(_decay_reason(item) for item in findings.decayed),
-        *(_drift_reason(item) for item in findings.drift.columns if item.drifted),
+        *(_drift_reason(item) for item in findings.moved),
         *(
             f"Quality: {item.column or 'the table'} breaks {item.expectation}: {item.detail}."
             for item in broken[:MAX_QUALITY_REASONS]
@@ -149,8 +155,8 @@ def _headlines(findings: Findings) -> Iterator[str]:
         yield "monitoring is blind"
     if findings.decayed:
         yield f"{', '.join(item.metric for item in findings.decayed)} decayed"
-    if moved := findings.drift.drifted_columns:
-        yield f"{', '.join(moved)} moved"
+    if findings.moved:
+        yield f"{', '.join(item.column for item in findings.moved)} moved"
     if not findings.quality.success:
         yield f"{len(findings.quality.failed)} quality failures"
 

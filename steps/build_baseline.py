@@ -3,7 +3,8 @@
 Reads   candidates/ (optimization.json, the first survivor's archive), data/ (reference.parquet,
         validation.parquet, inputs.json), the configuration.
 Writes  baseline/: baseline.json, summary.json, suite.json, signature.json,
-        reference_sample.parquet, held_out.parquet
+        reference_sample.parquet, held_out.parquet, and reference_rows.parquet up to
+        monitoring.max_reference_rows
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from seatrial.errors import ConfigError, InputError
 from seatrial.limits import load_limits
 from seatrial.monitoring.baseline import (
     Rows,
+    alert_rule,
     can_stand_for_outputs,
     hold_out,
     learn_bounds,
@@ -44,6 +46,7 @@ from seatrial.monitoring.columns import (
     times_of,
     write_columns,
 )
+from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
 from seatrial.optimization.data import read_frame
@@ -102,7 +105,7 @@ def build(
     parts = [part for part in (item.without(hidden) for item in parts) if part.columns]
     parts, held_out = hold_out(parts, monitoring.min_rows, seed)
     summary = summarise_parts(parts, categorical_names(signature))
-    bounds, method = learn_bounds(parts, summary, monitoring)
+    learnt = learn_bounds(parts, summary, monitoring, seed=seed)
     baseline = Baseline(
         model_package_arn=model_package_arn,
         task=task,
@@ -112,9 +115,11 @@ def build(
         ended_at=period[1],
         input_columns=tuple(item.name for item in signature.inputs if item.name not in hidden),
         output_columns=tuple(item.name for item in signature.outputs),
-        bounds=bounds,
-        bound_method=method,
-        false_alarm_budget=monitoring.false_alarm_budget,
+        bounds=learnt.bounds,
+        bound_method=learnt.method,
+        false_alert_every_windows=monitoring.false_alert_every_windows,
+        alert_rule=alert_rule(monitoring, summary),
+        calibrations=learnt.calibrations,
         held_out_rows=len(next(iter(held_out.values()))),
         seed=seed,
         quality=chosen.quality,
@@ -122,8 +127,12 @@ def build(
     )
     write_columns(held_out, columns, output / "held_out.parquet")
     write_columns(sample(parts, seed), columns, output / "reference_sample.parquet")
+    if max(map(len, parts)) <= monitoring.max_reference_rows:
+        columns_of_parts = [part.columns for part in parts]
+        write_reference_rows(columns_of_parts, summary, output / REFERENCE_ROWS)
     write_suite(
-        build_suite(summary, columns, bounds, floor=monitoring.drift_floor), output / "suite.json"
+        build_suite(summary, columns, learnt.bounds, floor=monitoring.drift_floor),
+        output / "suite.json",
     )
     write_contract(signature, output / "signature.json")
     write_contract(summary, output / "summary.json")

@@ -364,7 +364,7 @@ def write_window(folder: Path, rows: int) -> Path:
         "output_columns": ("label", "score"),
         "bounds": (),
         "bound_method": "contiguous blocks",
-        "false_alarm_budget": 0.05,
+        "false_alert_every_windows": 20,
         "held_out_rows": 0,
         "seed": 1,
         "quality": {"auc": 0.99},

@@ -2,7 +2,9 @@
 
 from seatrial.contracts.base import MB, Contract, Part, first_problem, read_contract, write_contract
 from seatrial.contracts.baseline import (
+    AlertRule,
     Baseline,
+    Calibration,
     CategoricalSummary,
     DriftBound,
     NumericSummary,
@@ -96,11 +98,13 @@ __all__ = [
     "MB",
     "Action",
     "Agreement",
+    "AlertRule",
     "Arming",
     "Backend",
     "Baseline",
     "BatchLatency",
     "Behaviour",
+    "Calibration",
     "Candidate",
     "CandidateProfile",
     "CategoricalSummary",

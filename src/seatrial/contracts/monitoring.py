@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from seatrial.contracts.base import Contract, Part
+from seatrial.contracts.baseline import Calibration
 
 
 class Window(Contract):
@@ -109,13 +110,19 @@ class ColumnDrift(Part):
 
 
 class DriftReport(Contract):
-    """Written by detect_drift; columns are ordered by score / bound, largest first."""
+    """Written by detect_drift; columns are ordered by score / bound, largest first.
+
+    The status is `drift` if the drifted columns are enough for the baseline's alert rule.
+    `calibration` says how reliably one false alert in `false_alert_every_windows` is kept to.
+    """
 
     rows: NonNegativeInt
     window_h: NonNegativeFloat
     status: Literal["drift", "no drift", "not enough data"]
     columns: tuple[ColumnDrift, ...]
     detail: str
+    false_alert_every_windows: float | None = None
+    calibration: Calibration | None = None
 
     @property
     def drifted_columns(self) -> tuple[str, ...]:
