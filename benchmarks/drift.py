@@ -214,7 +214,7 @@ def main() -> None:
     bare = config.model_copy(update={"drift_floor": 0.0})
     say(f"budget: one false alert in {config.false_alert_every_windows:g} windows")
     for blocks in (12, 26, 0):
-        trial = Trial(5 if short else 40, 5, blocks, 500)
+        trial = Trial(10 if short else 100, 10, blocks, 1_000)
         for name, draw in SCENARIOS.items():
             if name == "autocorrelated" and not blocks:
                 continue  # where rows are not independent, the reference needs its times
@@ -224,7 +224,7 @@ def main() -> None:
                 f"floor {config.drift_floor:g} {trial.run(draw, config)}"
             )
     for blocks in (12, 0):
-        trial = Trial(2 if short else 12, 5, blocks, 5_000)
+        trial = Trial(5 if short else 20, 5, blocks, 5_000)
         seen = trial.run(independent, config, shifted)
         say(f"0.25 sigma in one of 25, 5000 rows, {blocks} blocks: detected {seen}")
     own, summer = flights_weeks(config)

@@ -12,6 +12,7 @@ from seatrial.contracts import (
     ColumnDrift,
     DriftReport,
     LabelScores,
+    MetricEstimate,
     MetricScore,
     QualityReport,
     Reaction,
@@ -50,7 +51,7 @@ class Findings:
     def ailments(self) -> tuple[Ailment, ...]:
         """What is wrong with the window, worst first."""
         found: tuple[tuple[Ailment, bool], ...] = (
-            ("decay", bool(self.decayed)),
+            ("decay", bool(self.decayed or self.labels.concept_drift)),
             ("drift", self.drift.status == "drift"),
             ("quality", not self.quality.success),
             ("blind", self.window.blind),
@@ -77,6 +78,7 @@ def reasons(findings: Findings) -> tuple[str, ...]:
     found = [
         *([_blind_reason(findings.window)] if findings.window.blind else ()),
         *(_decay_reason(item) for item in findings.decayed),
+        *(_concept_reason(item) for item in findings.labels.concept_drift),
         *(_drift_reason(item) for item in findings.moved),
         *(
             f"Quality: {item.column or 'the table'} breaks {item.expectation}: {item.detail}."
@@ -155,6 +157,8 @@ def _headlines(findings: Findings) -> Iterator[str]:
         yield "monitoring is blind"
     if findings.decayed:
         yield f"{', '.join(item.metric for item in findings.decayed)} decayed"
+    elif findings.labels.concept_drift:
+        yield "concept drift"
     if findings.moved:
         yield f"{', '.join(item.column for item in findings.moved)} moved"
     if not findings.quality.success:
@@ -177,6 +181,13 @@ def _decay_reason(item: MetricScore) -> str:
     return (
         f"Decay: {item.metric} is {item.value:.3f} (95 % interval {item.low:.3f} to "
         f"{item.high:.3f}), {item.baseline:.3f} on validation data."
+    )
+
+
+def _concept_reason(item: MetricEstimate) -> str:
+    return (
+        f"Concept drift: {item.metric} is {item.realised:.3f} by the labels, its scores promise "
+        f"{item.of_labelled_rows:.3f}: a score no longer means what it meant on validation data."
     )
 
 

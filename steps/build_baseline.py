@@ -24,6 +24,7 @@ from seatrial.contracts import (
     ModelInputs,
     ModelSignature,
     Optimization,
+    ScoreCalibration,
     Task,
     read_contract,
     write_contract,
@@ -46,6 +47,7 @@ from seatrial.monitoring.columns import (
     times_of,
     write_columns,
 )
+from seatrial.monitoring.estimates import learn_calibration
 from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
@@ -96,9 +98,9 @@ def build(
         limit_mb = load_limits().disk_mb.value
         folder = unpack(candidates / chosen.archive, Path(scratch), max_mb=limit_mb)
         signature = read_contract(ModelSignature, folder / "signature.json")
-        parts = reference_parts(
-            reference, validation, Model.load(folder), signature, time_column, config
-        )
+        model = Model.load(folder)
+        parts = reference_parts(reference, validation, model, signature, time_column, config)
+        calibration = score_calibration(validation, target, model, signature)
     monitoring, seed = config.monitoring, seed_from(model_package_arn or "")
     hidden, period = hidden_columns(config), _period(parts[0])
     columns = [item for item in model_columns(signature) if item.name not in hidden]
@@ -120,6 +122,7 @@ def build(
         false_alert_every_windows=monitoring.false_alert_every_windows,
         alert_rule=alert_rule(monitoring, summary),
         calibrations=learnt.calibrations,
+        score_calibration=calibration,
         held_out_rows=len(next(iter(held_out.values()))),
         seed=seed,
         quality=chosen.quality,
@@ -175,6 +178,18 @@ def reference_parts(
         unseen = inputs
     predicted = model.predict(unseen.columns, batch_rows=BATCH_ROWS)
     return [inputs, Rows(predicted, unseen.times)]
+
+
+def score_calibration(
+    validation: pd.DataFrame | None, target: str, model: Model, signature: ModelSignature
+) -> ScoreCalibration | None:
+    """How often the validation rows' scores came true; None but for a binary classifier."""
+    binary = signature.task == "binary_classification" and signature.score is not None
+    if validation is None or not binary or target not in validation:
+        return None
+    inputs = _input_rows(validation, signature, None)
+    score = model.predict(inputs.columns, batch_rows=BATCH_ROWS)[str(signature.score)]
+    return learn_calibration(score, validation[target].to_numpy())
 
 
 def _input_rows(frame: pd.DataFrame, signature: ModelSignature, time_column: str | None) -> Rows:

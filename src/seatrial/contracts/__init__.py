@@ -8,6 +8,7 @@ from seatrial.contracts.baseline import (
     CategoricalSummary,
     DriftBound,
     NumericSummary,
+    ScoreCalibration,
     Summary,
 )
 from seatrial.contracts.comparison import (
@@ -52,6 +53,7 @@ from seatrial.contracts.monitoring import (
     DriftReport,
     FailedExpectation,
     LabelScores,
+    MetricEstimate,
     MetricScore,
     Monitoring,
     QualityReport,
@@ -143,6 +145,7 @@ __all__ = [
     "LoadTest",
     "MemoryGrowth",
     "MemorySample",
+    "MetricEstimate",
     "MetricScore",
     "ModelInputs",
     "ModelSignature",
@@ -161,6 +164,7 @@ __all__ = [
     "Reaction",
     "Readiness",
     "RollbackReport",
+    "ScoreCalibration",
     "SelfTest",
     "ServerlessConfiguration",
     "ServiceMetric",

@@ -97,6 +97,16 @@ class Calibration(Part):
     rate_high: float = Field(ge=0, le=1)
 
 
+class ScoreCalibration(Part):
+    """How often a binary classifier's scores came true on validation data, by isotonic regression.
+
+    Between two scores the rate is in between, too.
+    """
+
+    scores: tuple[float, ...] = Field(min_length=1)
+    rates: tuple[float, ...] = Field(min_length=1)
+
+
 class Baseline(Contract):
     """Written by build_baseline; read by judge_readiness and by every monitoring step.
 
@@ -118,6 +128,7 @@ class Baseline(Contract):
     false_alert_every_windows: float = Field(ge=2)
     alert_rule: AlertRule = AlertRule()
     calibrations: tuple[Calibration, ...] = ()
+    score_calibration: ScoreCalibration | None = None
     held_out_rows: NonNegativeInt
     seed: NonNegativeInt
     quality: dict[str, float]
