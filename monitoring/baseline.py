@@ -7,24 +7,26 @@ it ever will be again, and each live window would look like a drift of its score
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from seatrial.config import MonitoringConfig
-from seatrial.contracts import DriftBound, Summary
-from seatrial.errors import InputError
+from seatrial.contracts import AlertRule, Calibration, DriftBound, Summary
+from seatrial.errors import ConfigError, InputError
 from seatrial.monitoring.bounds import (
     MIN_BLOCKS,
-    Scores,
+    Budget,
+    Strays,
     block_bounds,
-    block_scores,
+    block_strays,
     chance_bounds,
     cut_blocks,
     require_blocks,
 )
+from seatrial.monitoring.chance import Chance, learn_chance
 from seatrial.monitoring.columns import take
 from seatrial.monitoring.summary import summarise_reference
 from seatrial.monitoring.text import Texts, learn_texts
@@ -122,27 +124,83 @@ def summarise_parts(parts: Sequence[Rows], categorical: set[str]) -> Summary:
     return Summary(rows=len(parts[0]), columns=columns)
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """The bounds, how they were made, and how they meet the budget, by window length."""
+
+    bounds: tuple[DriftBound, ...]
+    method: BoundMethod
+    calibrations: tuple[Calibration, ...]
+
+
 def learn_bounds(
-    parts: Sequence[Rows], reference: Summary, monitoring: MonitoringConfig
-) -> tuple[tuple[DriftBound, ...], BoundMethod]:
+    parts: Sequence[Rows], reference: Summary, monitoring: MonitoringConfig, *, seed: int = 0
+) -> Learnt:
     """Bounds for each window length, from blocks if the rows have times."""
-    floor, bounds = monitoring.drift_floor, list[DriftBound]()
-    timed = [(part.columns, part.times) for part in parts if part.times is not None]
-    for window_h in monitoring.window_h:
-        if len(timed) < len(parts):
-            bounds += chance_bounds(reference, window_h=window_h, floor=floor)
-            continue
-        scores: Scores = {}
-        for columns, times in timed:
-            require_blocks(times, window_h)
-            own = Summary(
-                rows=len(times), columns={name: reference.columns[name] for name in columns}
-            )
-            scores |= block_scores(columns, times, own, window_h)
-        bounds += block_bounds(
-            scores, window_h=window_h, budget=monitoring.false_alarm_budget, floor=floor
-        )
-    return (
-        tuple(bounds),
-        "contiguous blocks" if len(timed) == len(parts) else "independent resampling",
+    budget = Budget(
+        monitoring.false_alert_every_windows,
+        alert_rule(monitoring, reference),
+        monitoring.drift_floor,
     )
+    timed = [(part, part.times) for part in parts if part.times is not None]
+    if len(timed) < len(parts):
+        found = [
+            bound
+            for window_h in monitoring.window_h
+            for bound in chance_bounds(reference, window_h=window_h, floor=budget.floor)
+        ]
+        return Learnt(tuple(found), "independent resampling", ())
+    bounds, calibrations = list[DriftBound](), list[Calibration]()
+    for window_h in monitoring.window_h:
+        strays = [_strays(part, times, reference, window_h) for part, times in timed]
+        made, calibration = block_bounds(strays, budget, window_h=window_h)
+        bounds += with_chance(made, reference, budget, seed=seed)
+        calibrations.append(calibration)
+    return Learnt(tuple(bounds), "contiguous blocks", tuple(calibrations))
+
+
+def alert_rule(monitoring: MonitoringConfig, reference: Summary) -> AlertRule:
+    """The configuration's rule; ConfigError if it names other columns or more than there are."""
+    critical, fewest = monitoring.critical_columns, monitoring.min_drifted_columns
+    unknown = sorted(set(critical) - reference.columns.keys())
+    if unknown:
+        raise ConfigError(
+            "monitoring.critical_columns are not columns of the model",
+            got=", ".join(unknown),
+            allowed=", ".join(reference.columns),
+            do="Correct the names; a column that is not recorded as it is cannot be critical",
+        )
+    others = len(reference.columns) - len(set(critical))
+    if fewest > others and not critical:
+        raise ConfigError(
+            "no window could ever alert",
+            got=f"monitoring.min_drifted_columns {fewest}",
+            allowed=f"at most {others}, the model's columns",
+            do="Lower it, or name critical columns",
+        )
+    return AlertRule(critical_columns=critical, min_drifted_columns=fewest)
+
+
+def with_chance(
+    bounds: Sequence[DriftBound], reference: Summary, budget: Budget, *, seed: int
+) -> Iterator[DriftBound]:
+    """The bounds with what chance does in a block, so that a smaller window can be given more."""
+    known: dict[int, Chance] = {}
+    for item in bounds:
+        if item.block_rows not in known:
+            known[item.block_rows] = learn_chance(
+                reference,
+                item.block_rows,
+                every_windows=budget.every_windows,
+                window_h=item.window_h,
+                seed=seed,
+            )
+        chance = known[item.block_rows].bounds[item.column, item.metric]
+        yield item.model_copy(update={"chance": chance})
+
+
+def _strays(part: Rows, times: Array, reference: Summary, window_h: float) -> Strays:
+    require_blocks(times, window_h)
+    names = part.columns.keys()
+    own = Summary(rows=len(part), columns={name: reference.columns[name] for name in names})
+    return block_strays(part.columns, times, own, window_h)

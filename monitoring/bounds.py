@@ -4,12 +4,12 @@ Live windows are not independent draws: a week has its own weather. So the refer
 into contiguous blocks as long as a window, each is scored against the rest of the reference, and a
 window has to stray further than those blocks explain.
 
-Quarters have only a dozen weeks, so no quantile of the blocks' scores can be read off at a small
-false-alarm budget. The bound is the upper end of a prediction interval for one more block,
-mean + t(1 - budget/signals, n - 1) · s · √(1 + 1/n), and never below the largest block. It treats
-scores as normal and blocks as independent; scores are skewed and neighbouring weeks alike, so the
-budget is aimed at, not guaranteed. Bonferroni's division by the number of signals errs to silence.
-Few blocks are paid for with wide bounds: t is 9 with four blocks, 4 with twelve, 3 with a hundred.
+Signals differ in how far they stray, so each score is put on one scale: what share of further
+blocks would exceed it, going by mean and standard deviation of the others (a prediction interval,
+Student's t), as a normal score. `budget` finds the threshold on that scale from the blocks
+themselves, so that it holds whatever the scores' true distribution and the columns' correlation;
+the bound of a signal is the threshold in its own scores. Blocks are taken as exchangeable: where
+neighbouring ones are alike, or the reference has a trend, more ordinary windows alert.
 
 Without a time column there are no blocks: the bound is 0, and only chance is allowed for.
 """
@@ -17,13 +17,15 @@ Without a time column there are no blocks: the bound is 0, and only chance is al
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.contracts import DriftBound, Summary
+from seatrial.contracts import AlertRule, Calibration, DriftBound, Summary
 from seatrial.errors import InputError
+from seatrial.monitoring.budget import alert_levels, calibrate
 from seatrial.monitoring.distances import Metric, signals
 from seatrial.monitoring.merging import subtract
 from seatrial.monitoring.summary import summarise
@@ -31,25 +33,62 @@ from seatrial.monitoring.summary import summarise
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
-Scores = dict[tuple[str, Metric], list[float]]
+Scores = dict[tuple[str, Metric], "Array"]
 
 MIN_BLOCKS = 4
 # A block with fewer rows than this share of the median one is the rest at an end, or has a gap.
 WHOLE_BLOCK_SHARE = 0.5
+# Blocks that differ by less than this share of the effect floor are taken as equally far.
+LEAST_SPREAD_SHARE = 0.1
+# Shares below this are beyond what any number of blocks could show.
+LEAST_SHARE = 1e-300
 
 
-def upper_bound(scores: Array, share: float) -> float:
-    """What a further score exceeds in `share` of the cases; never below the largest score.
+@dataclass(frozen=True)
+class Budget:
+    """How often ordinary windows may alert, what an alert is, and which effects matter."""
 
-    >>> round(upper_bound(np.array([1.0, 2.0, 3.0]), 0.05), 2)
-    5.37
+    every_windows: float
+    rule: AlertRule
+    floor: float
+
+
+@dataclass(frozen=True)
+class Strays:
+    """How far the blocks of some columns are from the rest of the reference."""
+
+    scores: Scores
+    block_rows: int
+
+
+def levels(scores: Array, floor: float) -> Array:
+    """Each score as a normal score of the prediction by all others.
+
+    >>> levels(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 0.1).round(2).tolist()
+    [-1.43, -0.56, 0.0, 0.56, 1.43]
     """
-    from scipy.special import stdtrit
+    from scipy.special import ndtri, stdtr
 
     count = len(scores)
-    spread = float(scores.std(ddof=1)) * math.sqrt(1 + 1 / count)
-    quantile = float(stdtrit(count - 1, 1 - share))
-    return max(float(scores.max()), float(scores.mean()) + quantile * spread)
+    rest = scores.sum() - scores
+    squares = (scores**2).sum() - scores**2
+    means = rest / (count - 1)
+    variances = np.maximum(squares - rest * means, 0) / (count - 2)
+    spreads = np.maximum(np.sqrt(variances), LEAST_SPREAD_SHARE * floor)
+    gaps = np.divide(scores - means, spreads, out=np.zeros(count), where=spreads > 0)
+    shares = stdtr(count - 2, -gaps / math.sqrt(1 + 1 / (count - 1)))
+    found: Array = -ndtri(np.clip(shares, LEAST_SHARE, None))
+    return found
+
+
+def upper_bound(scores: Array, threshold: float, floor: float) -> float:
+    """The score of a further block whose level is the threshold; not below what all share."""
+    from scipy.special import ndtr, stdtrit
+
+    count = len(scores)
+    spread = max(float(scores.std(ddof=1)), LEAST_SPREAD_SHARE * floor) * math.sqrt(1 + 1 / count)
+    share = max(float(ndtr(-threshold)), LEAST_SHARE)
+    return max(0.0, float(scores.mean()) - float(stdtrit(count - 1, share)) * spread)
 
 
 def cut_blocks(times: Array, window_h: float) -> list[Array]:
@@ -78,40 +117,63 @@ def require_blocks(times: Array, window_h: float) -> None:
         )
 
 
-def block_scores(
+def block_strays(
     columns: Mapping[str, Array], times: Array, reference: Summary, window_h: float
-) -> Scores:
+) -> Strays:
     """For each signal of these columns, how far each block is from the rest of the reference."""
-    scores: Scores = {}
-    for block in cut_blocks(times, window_h):
+    blocks = cut_blocks(times, window_h)
+    scores: dict[tuple[str, Metric], list[float]] = {}
+    for block in blocks:
         part = summarise({name: values[block] for name, values in columns.items()}, like=reference)
         for signal in signals(subtract(reference, part), part):
             scores.setdefault((signal.column, signal.metric), []).append(signal.score)
-    return scores
+    return Strays(
+        {key: np.array(found) for key, found in scores.items()},
+        round(float(np.median([len(block) for block in blocks]))),
+    )
+
+
+def block_levels(parts: Sequence[Strays], floor: float) -> dict[str, Array]:
+    """For each column, the level of each block, by the signal that says most.
+
+    Parts that were cut into different blocks are put side by side in order.
+    """
+    count = min(len(scores) for part in parts for scores in part.scores.values())
+    found: dict[str, Array] = {}
+    for part in parts:
+        for (column, _), scores in part.scores.items():
+            own = levels(scores, floor)[:count]
+            found[column] = np.maximum(found.get(column, own), own)
+    return found
 
 
 def block_bounds(
-    scores: Scores, *, window_h: float, budget: float, floor: float
-) -> tuple[DriftBound, ...]:
+    parts: Sequence[Strays], budget: Budget, *, window_h: float
+) -> tuple[tuple[DriftBound, ...], Calibration]:
     """A bound per signal, so that all together stay within the budget."""
-    return tuple(
+    figures = alert_levels(block_levels(parts, budget.floor), budget.rule)
+    calibration = calibrate(figures, budget.every_windows, window_h=window_h)
+    bounds = tuple(
         DriftBound(
             column=column,
             metric=metric,
             window_h=window_h,
-            bound=upper_bound(np.array(found), budget / len(scores)),
-            floor=floor,
-            blocks=len(found),
-            largest_block_score=max(found),
+            bound=upper_bound(scores, calibration.threshold, budget.floor),
+            floor=budget.floor,
+            blocks=len(scores),
+            largest_block_score=float(scores.max()),
+            block_rows=part.block_rows,
         )
-        for (column, metric), found in scores.items()
+        for part in parts
+        for (column, metric), scores in part.scores.items()
     )
+    return bounds, calibration
 
 
-def chance_bounds(reference: Summary, *, window_h: float, floor: float) -> tuple[DriftBound, ...]:
+def chance_bounds(reference: Summary, *, window_h: float, floor: float) -> Iterator[DriftBound]:
     """The bounds of a reference without times: nothing but chance is known to move a window."""
-    return tuple(
-        DriftBound(
+    for signal in signals(reference, reference):
+        yield DriftBound(
             column=signal.column,
             metric=signal.metric,
             window_h=window_h,
@@ -120,5 +182,3 @@ def chance_bounds(reference: Summary, *, window_h: float, floor: float) -> tuple
             blocks=0,
             largest_block_score=None,
         )
-        for signal in signals(reference, reference)
-    )

@@ -1,17 +1,25 @@
 """How far a window strays by chance alone: independent draws from the reference's own summary.
 
 A window of 200 rows is 0.3 away from the reference in a column of a hundred categories although
-nothing changed, one of 100 000 rows is not: what chance does depends on the number of rows.
+nothing changed, one of 100 000 rows is not: what chance does depends on the number of rows. The
+reference is a sample as well: a window of n rows strays from one of m as a window of
+n·m / (n + m) rows does from all that there could be.
+
+Columns are drawn one by one. Correlated ones stray together, so their largest level is lower than
+it is here, and alerts are rarer than the budget; where an alert needs several columns it is not,
+and there one is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.contracts import NumericSummary, Summary
+from seatrial.contracts import AlertRule, Calibration, NumericSummary, Summary
+from seatrial.monitoring.budget import alert_levels, calibrate
 from seatrial.monitoring.distances import (
     Metric,
     jensen_shannon_counts,
@@ -22,7 +30,35 @@ from seatrial.monitoring.distances import (
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
-DRAWS = 200
+DRAWS = 400
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What independent rows do: for each signal the score that passes the threshold."""
+
+    bounds: Mapping[tuple[str, Metric], float]
+    calibration: Calibration
+
+
+def learn_chance(
+    reference: Summary, rows: int, *, every_windows: float, window_h: float, seed: int
+) -> Chance:
+    """What windows of so many independent rows stay within, but one in `every_windows`."""
+    drawn = {
+        (column, metric): scores
+        for column, metric, scores in chance_scores(reference, rows, seed=seed)
+    }
+    levels: dict[str, Array] = {}
+    for (column, _), scores in drawn.items():
+        own = (scores - scores.mean()) / (scores.std() or 1.0)
+        levels[column] = np.maximum(levels.get(column, own), own)
+    calibration = calibrate(alert_levels(levels, AlertRule()), every_windows, window_h=window_h)
+    bounds = {
+        key: float(scores.mean() + calibration.threshold * scores.std())
+        for key, scores in drawn.items()
+    }
+    return Chance(bounds, calibration)
 
 
 def chance_scores(
@@ -33,6 +69,7 @@ def chance_scores(
     Draws from a multinomial over the cells are what resampling the rows would give.
     """
     random = np.random.default_rng(seed)
+    rows = max(1, round(rows * reference.rows / (rows + reference.rows)))
     for name, column in reference.columns.items():
         if isinstance(column, NumericSummary):
             counts = np.array([*column.counts, column.missing])

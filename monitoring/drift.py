@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seatrial.contracts import (
     Baseline,
+    Calibration,
     CategoricalSummary,
     ColumnDrift,
-    DriftBound,
     DriftReport,
     Summary,
 )
-from seatrial.errors import InputError
-from seatrial.monitoring.bounds import upper_bound
-from seatrial.monitoring.chance import chance_scores
-from seatrial.monitoring.distances import Metric, Signal, signals
+from seatrial.monitoring.budget import is_alert
+from seatrial.monitoring.distances import Signal, signals
+from seatrial.monitoring.drift_limits import Limit, bound_length, limits, reliability
+from seatrial.monitoring.exact import Settle, settled
 from seatrial.monitoring.summary import mean, missing_ratio, present_rows
 
 MAX_NEW_CATEGORIES = 20
@@ -25,19 +25,6 @@ MAX_NEW_CATEGORIES = 20
 LEAST_EXPECTED = 10
 # An ordinary day strays further than weeks do: by their bounds it would alarm.
 SHORTEST_SHARE = 0.75
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What a score has to pass: above `bound` it changed, from `floor` on it matters."""
-
-    bound: float
-    floor: float
-
-    @property
-    def least(self) -> float:
-        """The score at which a drift begins."""
-        return max(self.bound, self.floor)
 
 
 @dataclass(frozen=True)
@@ -63,11 +50,18 @@ class Judged:
 
 
 def decide(
-    baseline: Baseline, reference: Summary, window: Summary, *, window_h: float, min_rows: int
+    baseline: Baseline,
+    reference: Summary,
+    window: Summary,
+    *,
+    window_h: float,
+    min_rows: int,
+    settle: Settle | None = None,
 ) -> DriftReport:
     """Compare the window with the reference, each column by the signal that says most.
 
     Fewer than `min_rows` rows are not judged, nor is a window so short that no bound fits it.
+    `settle` gives a column's exact score, and is asked where the summary leaves the verdict open.
     """
     obstacle = (
         _obstacle(baseline, window.rows, window_h, min_rows)
@@ -84,60 +78,39 @@ def decide(
         )
     known = limits(baseline, reference, rows=window.rows, window_h=window_h)
     judged: dict[str, Judged] = {}
-    for signal in signals(reference, window):
-        item = Judged(signal, known[signal.column, signal.metric])
+    found = signals(reference, window)
+    if settle is not None:
+        least = {key: limit.least for key, limit in known.by_signal.items()}
+        found = settled(found, least, (reference, window), settle)
+    for signal in found:
+        item = Judged(signal, known.by_signal[signal.column, signal.metric])
         other = judged.get(signal.column)
         if other is None or (item.drifted, item.excess) > (other.drifted, other.excess):
             judged[signal.column] = item
     worst_first = sorted(judged.values(), key=lambda item: item.excess, reverse=True)
     columns = tuple(_column_drift(item, reference, window) for item in worst_first)
-    drifted = sum(item.drifted for item in columns)
+    drifted = [item.column for item in columns if item.drifted]
     return DriftReport(
         rows=window.rows,
         window_h=window_h,
-        status="drift" if drifted else "no drift",
+        status="drift" if is_alert(drifted, baseline.alert_rule) else "no drift",
         columns=columns,
-        detail=f"{drifted} of {len(columns)} columns moved; bounds from {baseline.bound_method} of "
-        f"{bound_length(baseline.bounds, window_h):g} h",
+        detail=_detail(baseline, len(drifted), len(columns), known.calibration),
+        false_alert_every_windows=baseline.false_alert_every_windows,
+        calibration=known.calibration,
     )
 
 
-def limits(
-    baseline: Baseline, reference: Summary, *, rows: int, window_h: float
-) -> dict[tuple[str, Metric], Limit]:
-    """What the scores of a window of `rows` rows and `window_h` hours have to pass.
-
-    To each bound is added what chance does to that many rows: the scores are distances, so the
-    sum covers a window that is both ordinary and small.
-    """
-    length = bound_length(baseline.bounds, window_h)
-    bounds = {
-        (item.column, item.metric): item for item in baseline.bounds if item.window_h == length
-    }
-    share = baseline.false_alarm_budget / len(bounds)
-    return {
-        (column, metric): Limit(
-            bounds[column, metric].bound + upper_bound(scores, share), bounds[column, metric].floor
-        )
-        for column, metric, scores in chance_scores(reference, rows, seed=baseline.seed)
-    }
-
-
-def bound_length(bounds: Sequence[DriftBound], window_h: float) -> float:
-    """Which bounds fit the window: those of the longest blocks that are not longer than it.
-
-    Shorter blocks stray further, so they err to silence. A window that is a little shorter than
-    all blocks gets the bounds of the shortest.
-    """
-    lengths = sorted({item.window_h for item in bounds})
-    if not lengths:
-        raise InputError(
-            "the baseline has no drift bounds",
-            got="none",
-            allowed="bounds for at least one window length",
-            do="Build the baseline again",
-        )
-    return max((length for length in lengths if length <= window_h), default=lengths[0])
+def _detail(baseline: Baseline, drifted: int, columns: int, calibration: Calibration | None) -> str:
+    """The verdict and its reliability in words."""
+    rule = baseline.alert_rule
+    needed = f"{rule.min_drifted_columns} make an alert"
+    if rule.critical_columns:
+        needed += f", or one of {', '.join(rule.critical_columns)}"
+    told = f"{drifted} of {columns} columns moved ({needed})"
+    if calibration is None:
+        return f"{told}; bounds from {baseline.bound_method}"
+    return f"{told}; {reliability(baseline.false_alert_every_windows, calibration)}"
 
 
 def _obstacle(baseline: Baseline, rows: int, window_h: float, min_rows: int) -> str | None:

@@ -1,14 +1,16 @@
 """True labels, which arrive later, in any number of files, joined to the rows that were predicted.
 
 CSV, JSON Lines (.jsonl, .json) or Parquet files, or a folder of them, which may be mixed. Columns:
-`event_id` (what the endpoint answered with) or `inference_id` (what the caller gave), `row`
-(0-based within the request; 0 if there is no such column), `label`, and `labelled_at` if labels are
+`event_id` (what the endpoint answered with) or `inference_id` (what the caller gave), with `row`
+(0-based within the request; 0 if there is no such column), or a column of the model whose value
+names a row, an order's number for example; `label`; and `labelled_at` if labels are
 corrected later: the newest of a row wins, in whatever order the files come. Without that column the
 last in the file wins, and of files the last by name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ import numpy as np
 from seatrial.contracts import ModelSignature
 from seatrial.errors import InputError
 from seatrial.monitoring.scores import Labelled
+from seatrial.monitoring.summary import category
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 KEYS = ("event_id", "inference_id")
+OTHERS = ("row", "label", "labelled_at")
 
 
 @dataclass(frozen=True)
@@ -35,34 +39,38 @@ class Joined:
     unmatched: int
 
 
-def read_labels(path: Path) -> pd.DataFrame:
-    """The labels with their keys, `row` and `label`; InputError if a file is not of that form."""
+def read_labels(path: Path, columns: Collection[str] = ()) -> pd.DataFrame:
+    """The labels with their key, `row` and `label`; InputError if a file is not of that form.
+
+    `columns` are the model's, any of which may be the key.
+    """
     import pandas as pd
 
     files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
     if not files:
         raise _unreadable(path, ValueError("no file in it"))
-    labels = pd.concat([_read_file(file) for file in files], ignore_index=True)
+    labels = pd.concat([_read_file(file, columns) for file in files], ignore_index=True)
     labels = labels.sort_values("labelled_at", kind="stable", na_position="first")
-    keys = [name for name in KEYS if name in labels.columns]
+    keys = [name for name in labels.columns if name not in OTHERS]
     if len(keys) > 1:
-        raise _unreadable(path, ValueError("some files have event_id, some have inference_id"))
+        raise _unreadable(path, ValueError(f"some files have {keys[0]}, some have {keys[1]}"))
     return labels.drop_duplicates([*keys, "row"], keep="last").drop(columns="labelled_at")
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_file(path: Path, columns: Collection[str]) -> pd.DataFrame:
     import pandas as pd
     import pyarrow
 
+    keys = [*KEYS, *(name for name in columns if name not in (*KEYS, *OTHERS))]
     try:
         if path.suffix == ".parquet":
             labels = pd.read_parquet(path)
         elif path.suffix in (".jsonl", ".json"):
-            labels = pd.read_json(path, lines=True, dtype=dict.fromkeys(KEYS, str))
+            labels = pd.read_json(path, lines=True, dtype=dict.fromkeys(keys, str))
             labels["row"] = labels["row"].fillna(0) if "row" in labels.columns else 0
         else:
-            labels = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str))
-        key = next(name for name in KEYS if name in labels.columns)
+            labels = pd.read_csv(path, dtype=dict.fromkeys(keys, str))
+        key = next(name for name in keys if name in labels.columns)
         if "row" not in labels.columns:
             labels["row"] = 0
         times = labels["labelled_at"] if "labelled_at" in labels.columns else None
@@ -80,19 +88,37 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(
         "cannot read the labels",
         got=f"{path}: {type(error).__name__} {str(error)[:200]}",
-        allowed="CSV, .jsonl or .parquet with event_id or inference_id, row and labelled_at "
-        "(optional), and label",
+        allowed="CSV, .jsonl or .parquet with event_id, inference_id or a column of the model, "
+        "row and labelled_at (optional), and label",
         do="Correct the file",
     )
 
 
 def join(window: pd.DataFrame, labels: pd.DataFrame, *, label_name: str = "truth") -> Joined:
-    """Put each label beside its row, as the column `label_name`."""
-    key = next(name for name in KEYS if name in labels.columns)
+    """Put each label beside its row, as the column `label_name`.
+
+    A value of a model's column that several rows share names none of them; its label is unmatched.
+    """
+    key = next(name for name in labels.columns if name not in OTHERS)
     renamed = labels.rename(columns={"label": label_name})
-    rows = window.merge(renamed, on=[key, "row"], how="inner")
+    if key not in KEYS:
+        window, renamed = _by_column(window, renamed, key)
+    rows = window.merge(renamed, on=[key, "row"] if key in KEYS else [key], how="inner")
     found = set(zip(rows[key], rows["row"], strict=True))
     return Joined(rows, len(labels) - len(found))
+
+
+def _by_column(
+    window: pd.DataFrame, labels: pd.DataFrame, key: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows and labels whose values of this column occur once, as text, whatever their types."""
+    window = window.dropna(subset=[key])
+    window, labels = (
+        side.assign(**{key: [category(value) for value in side[key].tolist()]})
+        for side in (window, labels.drop(columns="row"))
+    )
+    labels = labels.drop_duplicates(key, keep="last")
+    return window.drop_duplicates(key, keep=False), labels
 
 
 def labelled_rows(joined: Joined, signature: ModelSignature, *, truth: str = "truth") -> Labelled:

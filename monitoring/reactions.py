@@ -12,6 +12,7 @@ from seatrial.contracts import (
     ColumnDrift,
     DriftReport,
     LabelScores,
+    MetricEstimate,
     MetricScore,
     MissedWindow,
     QualityReport,
@@ -44,10 +45,16 @@ class Findings:
         return tuple(item for item in self.labels.metrics if item.decayed)
 
     @property
+    def moved(self) -> tuple[ColumnDrift, ...]:
+        """The columns that moved, if they are enough for an alert."""
+        drifted = self.drift.status == "drift"
+        return tuple(item for item in self.drift.columns if drifted and item.drifted)
+
+    @property
     def ailments(self) -> tuple[Ailment, ...]:
         """What is wrong with the window, worst first."""
         found: tuple[tuple[Ailment, bool], ...] = (
-            ("decay", bool(self.decayed)),
+            ("decay", bool(self.decayed or self.labels.concept_drift)),
             ("drift", self.drift.status == "drift"),
             ("quality", not self.quality.success),
             ("blind", self.window.blind or bool(self.missed)),
@@ -75,7 +82,8 @@ def reasons(findings: Findings) -> tuple[str, ...]:
         *([missed_reason(findings.missed)] if findings.missed else ()),
         *([_blind_reason(findings.window)] if findings.window.blind else ()),
         *(_decay_reason(item) for item in findings.decayed),
-        *(_drift_reason(item) for item in findings.drift.columns if item.drifted),
+        *(_concept_reason(item) for item in findings.labels.concept_drift),
+        *(_drift_reason(item) for item in findings.moved),
         *(
             f"Quality: {item.column or 'the table'} breaks {item.expectation}: {item.detail}."
             for item in broken[:MAX_QUALITY_REASONS]
@@ -155,8 +163,10 @@ def _headlines(findings: Findings) -> Iterator[str]:
         yield "monitoring is blind"
     if findings.decayed:
         yield f"{', '.join(item.metric for item in findings.decayed)} decayed"
-    if moved := findings.drift.drifted_columns:
-        yield f"{', '.join(moved)} moved"
+    elif findings.labels.concept_drift:
+        yield "concept drift"
+    if findings.moved:
+        yield f"{', '.join(item.column for item in findings.moved)} moved"
     if not findings.quality.success:
         yield f"{len(findings.quality.failed)} quality failures"
 
@@ -177,6 +187,13 @@ def _decay_reason(item: MetricScore) -> str:
     return (
         f"Decay: {item.metric} is {item.value:.3f} (95 % interval {item.low:.3f} to "
         f"{item.high:.3f}), {item.baseline:.3f} on validation data."
+    )
+
+
+def _concept_reason(item: MetricEstimate) -> str:
+    return (
+        f"Concept drift: {item.metric} is {item.realised:.3f} by the labels, its scores promise "
+        f"{item.of_labelled_rows:.3f}: a score no longer means what it meant on validation data."
     )
 
 

@@ -26,7 +26,8 @@ from seatrial.contracts import (
 from seatrial.errors import InputError
 from seatrial.monitoring.columns import model_columns, read_columns
 from seatrial.monitoring.distances import Metric, unit
-from seatrial.monitoring.drift import Limit, decide, limits
+from seatrial.monitoring.drift import decide
+from seatrial.monitoring.drift_limits import Limit, limits
 from seatrial.monitoring.summary import missing_ratio, summarise
 from seatrial.monitoring.text import read_texts
 
@@ -67,7 +68,7 @@ def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTes
             return decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
 
         held_out = summarise(rows, like=reference)
-        limited = limits(baseline, reference, rows=held_out.rows, window_h=window_h)
+        limited = limits(baseline, reference, rows=held_out.rows, window_h=window_h).by_signal
         chosen = choose_columns(held_out, limited, seed)
         tests += [
             _tested(f"untouched rows, {window_h:g} h", judge(rows), ()),

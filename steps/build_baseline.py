@@ -3,7 +3,8 @@
 Reads   candidates/ (optimization.json, the first survivor's archive), data/ (reference.parquet,
         validation.parquet, inputs.json), the configuration.
 Writes  baseline/: baseline.json, summary.json, suite.json, signature.json,
-        reference_sample.parquet, held_out.parquet, vocabulary.json if a column is text
+        reference_sample.parquet, held_out.parquet, reference_rows.parquet up to
+        monitoring.max_reference_rows, vocabulary.json if a column is text
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from seatrial.contracts import (
     ModelInputs,
     ModelSignature,
     Optimization,
+    ScoreCalibration,
     Task,
     read_contract,
     write_contract,
@@ -31,6 +33,7 @@ from seatrial.errors import ConfigError, InputError
 from seatrial.limits import load_limits
 from seatrial.monitoring.baseline import (
     Rows,
+    alert_rule,
     can_stand_for_outputs,
     hold_out,
     learn_bounds,
@@ -45,6 +48,8 @@ from seatrial.monitoring.columns import (
     times_of,
     write_columns,
 )
+from seatrial.monitoring.estimates import learn_calibration
+from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
 from seatrial.monitoring.text import write_texts
@@ -95,9 +100,9 @@ def build(
         limit_mb = load_limits().disk_mb.value
         folder = unpack(candidates / chosen.archive, Path(scratch), max_mb=limit_mb)
         signature = read_contract(ModelSignature, folder / "signature.json")
-        parts = reference_parts(
-            reference, validation, Model.load(folder), signature, time_column, config
-        )
+        model = Model.load(folder)
+        parts = reference_parts(reference, validation, model, signature, time_column, config)
+        calibration = score_calibration(validation, target, model, signature)
     monitoring, seed = config.monitoring, seed_from(model_package_arn or "")
     hidden, period = hidden_columns(config), _period(parts[0])
     asked = [item for item in model_columns(signature) if item.name not in hidden]
@@ -106,7 +111,7 @@ def build(
     columns = [*(item for item in asked if item.name not in texts.words), *texts.columns]
     parts, held_out = hold_out(parts, monitoring.min_rows, seed)
     summary = summarise_parts(parts, categorical_names(signature))
-    bounds, method = learn_bounds(parts, summary, monitoring)
+    learnt = learn_bounds(parts, summary, monitoring, seed=seed)
     baseline = Baseline(
         model_package_arn=model_package_arn,
         task=task,
@@ -116,9 +121,12 @@ def build(
         ended_at=period[1],
         input_columns=tuple(item.name for item in signature.inputs if item.name not in hidden),
         output_columns=tuple(item.name for item in signature.outputs),
-        bounds=bounds,
-        bound_method=method,
-        false_alarm_budget=monitoring.false_alarm_budget,
+        bounds=learnt.bounds,
+        bound_method=learnt.method,
+        false_alert_every_windows=monitoring.false_alert_every_windows,
+        alert_rule=alert_rule(monitoring, summary),
+        calibrations=learnt.calibrations,
+        score_calibration=calibration,
         held_out_rows=len(next(iter(held_out.values()))),
         seed=seed,
         quality=chosen.quality,
@@ -126,8 +134,12 @@ def build(
     )
     write_columns(held_out, columns, output / "held_out.parquet")
     write_columns(sample(parts, seed), columns, output / "reference_sample.parquet")
+    if max(map(len, parts)) <= monitoring.max_reference_rows:
+        columns_of_parts = [part.columns for part in parts]
+        write_reference_rows(columns_of_parts, summary, output / REFERENCE_ROWS)
     write_suite(
-        build_suite(summary, asked, bounds, floor=monitoring.drift_floor), output / "suite.json"
+        build_suite(summary, asked, learnt.bounds, floor=monitoring.drift_floor),
+        output / "suite.json",
     )
     write_texts(texts, output)
     write_contract(signature, output / "signature.json")
@@ -171,6 +183,18 @@ def reference_parts(
         unseen = inputs
     predicted = model.predict(unseen.columns, batch_rows=BATCH_ROWS)
     return [inputs, Rows(predicted, unseen.times)]
+
+
+def score_calibration(
+    validation: pd.DataFrame | None, target: str, model: Model, signature: ModelSignature
+) -> ScoreCalibration | None:
+    """How often the validation rows' scores came true; None but for a binary classifier."""
+    binary = signature.task == "binary_classification" and signature.score is not None
+    if validation is None or not binary or target not in validation:
+        return None
+    inputs = _input_rows(validation, signature, None)
+    score = model.predict(inputs.columns, batch_rows=BATCH_ROWS)[str(signature.score)]
+    return learn_calibration(score, validation[target].to_numpy())
 
 
 def _input_rows(frame: pd.DataFrame, signature: ModelSignature, time_column: str | None) -> Rows:

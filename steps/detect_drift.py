@@ -21,7 +21,9 @@ from seatrial.contracts import (
     write_contract,
 )
 from seatrial.monitoring.columns import categorical_names, model_columns, read_columns
-from seatrial.monitoring.drift import decide, limits
+from seatrial.monitoring.drift import decide
+from seatrial.monitoring.drift_limits import limits
+from seatrial.monitoring.exact import REFERENCE_ROWS, settle_from_files
 from seatrial.monitoring.report import SAMPLE_ROWS, draw, write_note, write_report
 from seatrial.monitoring.summary import without_columns
 from seatrial.monitoring.text import measured_names, read_texts
@@ -45,12 +47,19 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
     ]
     path, window_h = window_dir / "window.parquet", window.judged_h
     summary = summarise_window(path, like=reference, texts=texts)
-    report = decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
+    report = decide(
+        baseline,
+        reference,
+        summary,
+        window_h=window_h,
+        min_rows=min_rows,
+        settle=settle_from_files(folder / REFERENCE_ROWS, path, reference, texts),
+    )
     write_contract(report, output / "drift.json")
     if report.status == "not enough data":
         write_note(report.detail, output / "drift.html")
         return report
-    known = limits(baseline, reference, rows=report.rows, window_h=window_h)
+    known = limits(baseline, reference, rows=report.rows, window_h=window_h).by_signal
     asked = texts.sources(reference.columns)
     columns = [item for item in model_columns(signature) if item.name in asked]
     drawn = draw(

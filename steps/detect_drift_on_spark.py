@@ -19,6 +19,7 @@ from seatrial.config import read_resolved_config
 from seatrial.contracts import Baseline, DriftReport, Summary, read_contract, write_contract
 from seatrial.monitoring.drift import decide
 from seatrial.monitoring.spark import summarise_on_spark
+from seatrial.monitoring.text import read_texts
 from seatrial.steps.entry import run
 
 
@@ -28,7 +29,8 @@ def detect(
     """Write the verdict on the window and its summary, and return the verdict."""
     baseline = read_contract(Baseline, baseline_dir / "baseline.json")
     reference = read_contract(Summary, baseline_dir / "summary.json")
-    summary = summarise_on_spark(spark, window, like=reference)
+    texts = read_texts(baseline_dir)
+    summary = summarise_on_spark(spark, window, like=reference, texts=texts)
     report = decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
     write_contract(summary, output / "summary.json")
     write_contract(report, output / "drift.json")

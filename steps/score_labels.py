@@ -11,41 +11,71 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from seatrial.aws import S3, client
 from seatrial.config import MonitoringConfig, read_resolved_config
 from seatrial.contracts import Baseline, LabelScores, ModelSignature, read_contract, write_contract
+from seatrial.monitoring.columns import model_columns
+from seatrial.monitoring.estimates import compare, estimate
 from seatrial.monitoring.labels import join, labelled_rows, read_labels
 from seatrial.monitoring.scores import score_metrics
 from seatrial.steps.entry import run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_LABELS = "none"
 
 
 def score(window: Path, labels: Path | None, monitoring: MonitoringConfig) -> LabelScores:
-    """The metrics of the window's labelled rows; too few are not scored."""
+    """The metrics of the window's labelled rows, and those that its probabilities promise.
+
+    Too few rows are not scored, nor do they promise anything.
+    """
     import pandas as pd
 
-    if labels is None:
-        return LabelScores(status="no labels", labelled_rows=0, unmatched_labels=0, metrics=())
     baseline = read_contract(Baseline, window / "baseline" / "baseline.json")
     signature = read_contract(ModelSignature, window / "baseline" / "signature.json")
-    joined = join(pd.read_parquet(window / "window.parquet"), read_labels(labels))
-    rows = labelled_rows(joined, signature)
-    enough = len(rows) >= monitoring.min_rows
+    rows = pd.read_parquet(window / "window.parquet")
+    promised = _promised(rows, signature, baseline, monitoring.min_rows)
+    if labels is None:
+        return LabelScores(
+            status="no labels",
+            labelled_rows=0,
+            unmatched_labels=0,
+            metrics=(),
+            estimates=tuple(compare(promised, {}, (), max_decay=monitoring.max_decay)),
+        )
+    joined = join(rows, read_labels(labels, [item.name for item in model_columns(signature)]))
+    labelled = labelled_rows(joined, signature)
+    enough = len(labelled) >= monitoring.min_rows
+    decay = {"max_decay": monitoring.max_decay}
+    metrics = (
+        score_metrics(labelled, baseline.quality, seed=baseline.seed, **decay) if enough else ()
+    )
+    expected = _promised(joined.rows, signature, baseline, monitoring.min_rows)
     return LabelScores(
         status="scored" if enough else "not enough labels",
-        labelled_rows=len(rows),
+        labelled_rows=len(labelled),
         unmatched_labels=joined.unmatched,
-        metrics=score_metrics(
-            rows,
-            baseline.quality,
-            max_decay=monitoring.max_decay,
-            seed=baseline.seed,
-        )
-        if enough
-        else (),
+        metrics=metrics,
+        estimates=tuple(compare(promised, expected, metrics, **decay)),
     )
+
+
+def _promised(
+    rows: pd.DataFrame, signature: ModelSignature, baseline: Baseline, min_rows: int
+) -> dict[str, float]:
+    """What these rows' probabilities promise; nothing of too few, or without a calibration."""
+    if baseline.score_calibration is None or signature.score is None:
+        return {}
+    answers = [name for name in (signature.label, signature.score) if name is not None]
+    answered = rows[answers].dropna()
+    if len(answered) < min_rows:
+        return {}
+    label = None if signature.label is None else answered[signature.label].to_numpy()
+    return estimate(label, answered[signature.score].to_numpy(), baseline.score_calibration)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

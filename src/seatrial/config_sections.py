@@ -212,10 +212,13 @@ class MonitoringConfig(Part):
 
     alert_topic_arn: str
     window_h: tuple[PositiveFloat, ...] = Field(min_length=1)
-    false_alarm_budget: float = Field(gt=0, lt=1)
+    false_alert_every_windows: float = Field(ge=2)
+    critical_columns: tuple[str, ...]
+    min_drifted_columns: PositiveInt
     drift_floor: NonNegativeFloat
     min_rows: PositiveInt
     max_rows: PositiveInt
+    max_reference_rows: NonNegativeInt
     min_completeness_ratio: float = Field(ge=0, le=1)
     max_decay: NonNegativeFloat
     firehose_buffer_s: NonNegativeFloat

@@ -246,6 +246,7 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
         "suite.json",
         "signature.json",
         "reference_sample.parquet",
+        "reference_rows.parquet",
         "held_out.parquet",
     }
     found = read_contract(Baseline, baseline / "baseline.json")
@@ -254,6 +255,9 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
     assert found.bound_method == "contiguous blocks"
     assert {item.blocks for item in found.bounds} == {12}
     assert found.rows == summary.rows
+    [calibration] = found.calibrations
+    assert (calibration.windows, calibration.tail) == (12, "gumbel")
+    assert found.score_calibration is not None
     assert list(summary.columns) == [*COLUMNS, "label", "score"]
     assert summary.columns["label"].kind == "categorical"
     assert found.quality == {"auc": 0.73, "accuracy": 0.65}

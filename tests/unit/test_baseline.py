@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from seatrial.config import MonitoringConfig, load_config
 from seatrial.contracts import Baseline, DriftReport
-from seatrial.errors import InputError
+from seatrial.errors import ConfigError, InputError
 from seatrial.examples.flights.data import (
     FEATURES,
     QUIET_WEEK,
@@ -24,13 +25,14 @@ from seatrial.examples.flights.data import (
 )
 from seatrial.monitoring.baseline import (
     Rows,
+    alert_rule,
     can_stand_for_outputs,
     hold_out,
     learn_bounds,
     sample,
     summarise_parts,
 )
-from seatrial.monitoring.bounds import cut_blocks, require_blocks, upper_bound
+from seatrial.monitoring.bounds import cut_blocks, levels, require_blocks, upper_bound
 from seatrial.monitoring.columns import times_of
 from seatrial.monitoring.drift import decide
 from seatrial.monitoring.summary import summarise
@@ -63,7 +65,7 @@ def weather(days: int, seed: int) -> np.ndarray:
 
 def verdict(rows: Rows, window: Mapping[str, np.ndarray], config: MonitoringConfig) -> DriftReport:
     reference = summarise_parts([rows], set())
-    bounds, method = learn_bounds([rows], reference, config)
+    learnt = learn_bounds([rows], reference, config)
     known = Baseline(
         model_package_arn=None,
         task="regression",
@@ -73,9 +75,11 @@ def verdict(rows: Rows, window: Mapping[str, np.ndarray], config: MonitoringConf
         ended_at=None,
         input_columns=tuple(rows.columns),
         output_columns=(),
-        bounds=bounds,
-        bound_method=method,
-        false_alarm_budget=config.false_alarm_budget,
+        bounds=learnt.bounds,
+        bound_method=learnt.method,
+        false_alert_every_windows=config.false_alert_every_windows,
+        alert_rule=alert_rule(config, reference),
+        calibrations=learnt.calibrations,
         held_out_rows=0,
         seed=1,
         quality={},
@@ -89,23 +93,21 @@ def test_the_bound_is_a_prediction_interval_for_one_more_block() -> None:
     scores = np.array([0.2, 0.3, 0.4, 0.5, 0.6])
     t = 2.131847  # Student's t at 0.95 with 4 degrees of freedom
     expected = 0.4 + t * scores.std(ddof=1) * np.sqrt(1 + 1 / 5)
-    assert upper_bound(scores, 0.05) == pytest.approx(expected, rel=1e-6)
+    assert upper_bound(scores, ndtri(0.95), 0) == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_bound_is_never_below_the_largest_block() -> None:
-    assert upper_bound(np.array([0.0] * 99 + [5.0]), 0.2) == 5
+def test_a_level_is_what_its_score_would_be_the_bound_of() -> None:
+    scores = np.array([0.2, 0.3, 0.4, 0.5, 0.9])
+    for number, level in enumerate(levels(scores, 0)):
+        others = np.delete(scores, number)
+        assert upper_bound(others, level, 0) == pytest.approx(scores[number], rel=1e-6)
 
 
-def test_equal_blocks_are_their_own_bound() -> None:
-    assert upper_bound(np.full(4, 0.25), 0.001) == 0.25
-
-
-def test_one_more_block_exceeds_the_bound_as_often_as_the_budget_says() -> None:
-    random = np.random.default_rng(0)
-    over = [
-        random.normal(1, 0.2) > upper_bound(random.normal(1, 0.2, 12), 0.02) for _ in range(5_000)
-    ]
-    assert np.mean(over) == pytest.approx(0.02, abs=0.007)
+def test_blocks_that_hardly_differ_get_a_tenth_of_the_floor_as_their_spread() -> None:
+    assert upper_bound(np.full(4, 0.25), 3, 0) == 0.25
+    assert 0.25 + 0.01 * 3 < upper_bound(np.full(4, 0.25), 3, 0.1) < 0.25 + 0.01 * 20
+    odd = levels(np.array([0.0, 0.0, 0.0, 0.0, 0.02]), 0.1)
+    assert odd[-1] < 2  # two tenths of what matters
 
 
 def test_blocks_are_contiguous_and_as_long_as_the_window() -> None:
@@ -158,34 +160,75 @@ def test_four_blocks_are_the_fewest_to_learn_from(weeks: int, enough: bool) -> N
             require_blocks(rows.times, WEEK_H)
 
 
-def test_bounds_share_the_budget_over_all_signals() -> None:
+def test_columns_that_stray_together_share_one_budget() -> None:
     random = np.random.default_rng(0)
     one = hourly(84, x=random.normal(size=84 * 240))
     many = hourly(84, **{f"x{number}": one.columns["x"] for number in range(20)})
     config = monitoring(window_h=(WEEK_H,))
-    alone = learn_bounds([one], summarise_parts([one], set()), config)[0]
-    among = learn_bounds([many], summarise_parts([many], set()), config)[0]
+    alone = learn_bounds([one], summarise_parts([one], set()), config).bounds
+    among = learn_bounds([many], summarise_parts([many], set()), config).bounds
     assert (len(alone), len(among)) == (2, 40)
-    assert among[0].bound > alone[0].bound > 0
-    assert among[0].blocks == 12
+    # The twenty are one column: they stray together, and cost nothing of the budget.
+    assert alone[0].bound > 0
+    assert among[0].bound == pytest.approx(alone[0].bound)
+    assert (among[0].blocks, among[0].block_rows) == (12, 1_680)
+
+
+def test_columns_of_their_own_have_wider_bounds_than_one_alone() -> None:
+    random = np.random.default_rng(0)
+    values = {f"x{number}": random.normal(size=84 * 240) for number in range(20)}
+    one, many = hourly(84, x0=values["x0"]), hourly(84, **values)
+    config = monitoring(window_h=(WEEK_H,), drift_floor=0.0)
+    alone = learn_bounds([one], summarise_parts([one], set()), config)
+    among = learn_bounds([many], summarise_parts([many], set()), config)
+    assert among.bounds[0].bound > alone.bounds[0].bound
+    assert among.calibrations[0].threshold > alone.calibrations[0].threshold
+    assert (among.calibrations[0].tail, among.calibrations[0].windows) == ("gumbel", 12)
+
+
+def test_an_alert_of_two_columns_has_narrower_bounds() -> None:
+    random = np.random.default_rng(0)
+    many = hourly(84, **{f"x{number}": random.normal(size=84 * 240) for number in range(20)})
+    summary = summarise_parts([many], set())
+    one, two = (
+        learn_bounds([many], summary, monitoring(window_h=(WEEK_H,), min_drifted_columns=fewest))
+        for fewest in (1, 2)
+    )
+    assert two.bounds[0].bound < one.bounds[0].bound
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"critical_columns": ("y",)}, "got 'y', allowed x", id="unknown"),
+        pytest.param({"min_drifted_columns": 2}, "at most 1", id="more than there are"),
+    ],
+)
+def test_a_rule_that_no_window_can_meet_is_refused(changes: dict[str, object], said: str) -> None:
+    rows = hourly(28)
+    with pytest.raises(ConfigError, match=said):
+        alert_rule(monitoring(**changes), summarise_parts([rows], set()))
 
 
 def test_every_window_length_has_its_own_bounds() -> None:
     rows = hourly(84, x=weather(84, 0))
-    bounds, method = learn_bounds(
+    learnt = learn_bounds(
         [rows], summarise_parts([rows], set()), monitoring(window_h=(DAY_H, WEEK_H))
     )
-    by_length = {item.window_h: item.bound for item in bounds if item.metric == "wasserstein_std"}
-    assert method == "contiguous blocks"
+    by_length = {
+        item.window_h: item.bound for item in learnt.bounds if item.metric == "wasserstein_std"
+    }
+    assert learnt.method == "contiguous blocks"
+    assert [item.tail for item in learnt.calibrations] == ["order", "gumbel"]
     assert by_length[DAY_H] > by_length[WEEK_H]  # a day strays further than a week
 
 
 def test_without_times_only_chance_is_allowed_for() -> None:
     rows = Rows({"x": np.random.default_rng(0).normal(size=5_000)}, None)
-    bounds, method = learn_bounds([rows], summarise_parts([rows], set()), monitoring())
-    assert method == "independent resampling"
-    assert {item.bound for item in bounds} == {0}
-    assert {item.largest_block_score for item in bounds} == {None}
+    learnt = learn_bounds([rows], summarise_parts([rows], set()), monitoring())
+    assert learnt.method == "independent resampling"
+    assert {item.bound for item in learnt.bounds} == {0}
+    assert {item.largest_block_score for item in learnt.bounds} == {None}
 
 
 def test_an_ordinary_week_of_autocorrelated_values_alarms_only_without_blocks() -> None:

@@ -46,7 +46,11 @@ def test_an_unknown_key_is_named_with_its_neighbour(tmp_path: Path) -> None:
     [
         pytest.param("endpoint: {memory_size_mb: 1500}", "1024, 2048", id="no such tier"),
         pytest.param("endpoint: {max_concurrency: 0}", "greater than 0", id="none at once"),
-        pytest.param("monitoring: {false_alarm_budget: 1}", "less than 1", id="always alarm"),
+        pytest.param(
+            "monitoring: {false_alert_every_windows: 1}",
+            "greater than or equal to 2",
+            id="always alarm",
+        ),
         pytest.param("account: '123'", "should match", id="account"),
         pytest.param("- a\n- b", "not a mapping", id="a list"),
         pytest.param("a: [", "cannot read", id="not YAML"),

@@ -7,18 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from seatrial.contracts import Baseline, CategoricalSummary, DriftBound, DriftReport, Summary
+from seatrial.contracts import (
+    AlertRule,
+    Baseline,
+    CategoricalSummary,
+    DriftBound,
+    DriftReport,
+    Summary,
+)
 from seatrial.errors import InputError
 from seatrial.monitoring.bounds import chance_bounds
+from seatrial.monitoring.chance import DRAWS
 from seatrial.monitoring.distances import Signal
-from seatrial.monitoring.drift import (
-    Judged,
-    Limit,
-    bound_length,
-    decide,
-    limits,
-    vanished_categories,
-)
+from seatrial.monitoring.drift import Judged, decide, vanished_categories
+from seatrial.monitoring.drift_limits import Limit, bound_length, limits
 from seatrial.monitoring.summary import summarise, summarise_reference, without_columns
 
 ROWS, MIN_ROWS, WEEK_H = 5_000, 200, 168.0
@@ -40,7 +42,7 @@ REFERENCE = summarise_reference(REFERENCE_ROWS, categorical=())
 def baseline(
     bounds: Mapping[str, float] | None = None, *, floor: float = 0.1, window_h: float = WEEK_H
 ) -> Baseline:
-    made = chance_bounds(REFERENCE, window_h=window_h, floor=floor)
+    made = tuple(chance_bounds(REFERENCE, window_h=window_h, floor=floor))
     given = {**dict.fromkeys(REFERENCE.columns, 0.0), **(bounds or {})}
     return Baseline(
         model_package_arn=None,
@@ -53,7 +55,7 @@ def baseline(
         output_columns=(),
         bounds=tuple(item.model_copy(update={"bound": given[item.column]}) for item in made),
         bound_method="contiguous blocks",
-        false_alarm_budget=0.05,
+        false_alert_every_windows=20,
         held_out_rows=0,
         seed=1,
         quality={},
@@ -226,17 +228,73 @@ def test_columns_are_ordered_by_what_it_takes_to_drift() -> None:
 @pytest.mark.parametrize("rows", [200, 500, 2_000])
 def test_small_windows_of_ordinary_rows_seldom_alarm(rows: int) -> None:
     known = baseline(floor=0)  # the budget has to hold without the floor's help
-    windows = 100
+    windows = 50
     alarms = sum(
         judge(columns(1000 + seed, rows), known).status == "drift" for seed in range(windows)
     )
-    assert alarms <= 12  # 5 % of 100, and 3 standard deviations of that
+    assert alarms <= 7  # 5 % of 50, and 3 standard deviations of that
+
+
+def strict(*critical: str, fewest: int = 1) -> Baseline:
+    rule = AlertRule(critical_columns=critical, min_drifted_columns=fewest)
+    return baseline().model_copy(update={"alert_rule": rule})
+
+
+@pytest.mark.parametrize(
+    ("moved", "known", "status"),
+    [
+        pytest.param(("temp",), strict(fewest=2), "no drift", id="under"),
+        pytest.param(("temp", "gusts"), strict(fewest=2), "drift", id="exactly"),
+        pytest.param(("temp", "gusts", "carrier"), strict(fewest=2), "drift", id="over"),
+        pytest.param(("temp",), strict("temp", fewest=2), "drift", id="a critical one"),
+        pytest.param(("gusts",), strict("temp", fewest=2), "no drift", id="another one"),
+    ],
+)
+def test_an_alert_needs_a_critical_column_or_enough_others(
+    moved: tuple[str, ...], known: Baseline, status: str
+) -> None:
+    window = columns(1)
+    for name in moved:
+        window[name] = window[name] + 30 if name != "carrier" else np.full(ROWS, "WN", dtype=object)
+    report = judge(window, known)
+    assert report.status == status
+    assert set(report.drifted_columns) == set(moved)
+    assert f"{len(moved)} of 3 columns moved (2 make an alert" in report.detail
+
+
+def with_blocks(rows: int) -> Baseline:
+    known = baseline({"temp": 0.5})
+    changed = {"block_rows": rows, "chance": 0.1}
+    return known.model_copy(
+        update={"bounds": tuple(item.model_copy(update=changed) for item in known.bounds)}
+    )
+
+
+def test_fewer_rows_than_the_blocks_had_add_what_chance_does() -> None:
+    found = [
+        limits(with_blocks(2_000), REFERENCE, rows=rows, window_h=WEEK_H)
+        .by_signal["temp", "wasserstein_std"]
+        .bound
+        for rows in (300, 1_999, 2_000, 2_001)
+    ]
+    assert 0.53 < found[0] < 0.6
+    assert found[1:] == [0.5, 0.5, 0.5]  # a row less adds nothing to a generous allowance
+
+
+def test_the_verdict_says_how_reliable_its_budget_is() -> None:
+    report = judge(columns(1))
+    assert report.calibration is not None
+    assert report.calibration.windows == DRAWS
+    assert report.calibration.rate_low < 1 / 20 < report.calibration.rate_high
+    assert "budget: one false alert in 20 windows, learnt from 400 ordinary ones" in report.detail
 
 
 def test_what_chance_does_shrinks_with_the_rows() -> None:
     known = baseline()
     few, many = (
-        limits(known, REFERENCE, rows=rows, window_h=WEEK_H)["temp", "wasserstein_std"].bound
+        limits(known, REFERENCE, rows=rows, window_h=WEEK_H)
+        .by_signal["temp", "wasserstein_std"]
+        .bound
         for rows in (200, 20_000)
     )
     assert few == pytest.approx(10 * many, rel=0.3)

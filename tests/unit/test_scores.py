@@ -17,6 +17,8 @@ from seatrial.contracts import (
     MetricScore,
     ModelSignature,
     OutputColumn,
+    ScoreCalibration,
+    read_contract,
     write_contract,
 )
 from seatrial.errors import InputError
@@ -291,7 +293,7 @@ def test_labels_may_be_parquet(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InputError, match="event_id or inference_id"):
+    with pytest.raises(InputError, match="event_id, inference_id or a column"):
         read_labels(labels_file(tmp_path, text))
 
 
@@ -364,7 +366,7 @@ def write_window(folder: Path, rows: int) -> Path:
         "output_columns": ("label", "score"),
         "bounds": (),
         "bound_method": "contiguous blocks",
-        "false_alarm_budget": 0.05,
+        "false_alert_every_windows": 20,
         "held_out_rows": 0,
         "seed": 1,
         "quality": {"auc": 0.99},
@@ -403,3 +405,38 @@ def test_scores_are_compared_with_the_baseline_where_it_has_them(tmp_path: Path)
 def test_no_labels_yet_is_an_answer(tmp_path: Path) -> None:
     found = score(write_window(tmp_path, 300), None, config())
     assert (found.status, found.metrics) == ("no labels", ())
+
+
+def test_labels_may_be_keyed_by_a_column_of_the_model(tmp_path: Path) -> None:
+    """Whatever the file makes of its type; a value that two rows share names neither."""
+    window = pd.DataFrame(
+        {"event_id": list("abcd"), "row": 0, "order": [17, 18, 19, 19], "score": 0.5}
+    )
+    path = tmp_path / "labels.csv"
+    path.write_text("order,label\n17,1\n18,0\n18,1\n19,1\n20,0\n")
+    joined = join(window, read_labels(path, ["order", "score"]))
+    assert joined.rows[["event_id", "truth"]].to_numpy().tolist() == [["a", 1], ["b", 1]]
+    assert joined.unmatched == 2
+    pd.DataFrame({"order": [17.0, 18.0], "label": [1, 0]}).to_parquet(tmp_path / "labels.parquet")
+    typed = join(window, read_labels(tmp_path / "labels.parquet", ["order"]))
+    assert typed.rows["truth"].tolist() == [1, 0]
+
+
+def test_labels_without_any_key_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("number,label\n17,1\n")
+    with pytest.raises(InputError, match="a column of the model"):
+        read_labels(path, ["order"])
+
+
+def test_probabilities_promise_what_labels_then_contradict(tmp_path: Path) -> None:
+    folder = write_window(tmp_path, 1_000)
+    baseline = read_contract(Baseline, folder / "baseline" / "baseline.json")
+    sure = ScoreCalibration(scores=(0.0, 1.0), rates=(0.99, 0.99))
+    changed = baseline.model_copy(update={"score_calibration": sure})
+    write_contract(changed, folder / "baseline" / "baseline.json")
+    before = score(folder, None, config())
+    assert (before.status, before.concept_drift) == ("no labels", ())
+    assert {item.metric for item in before.estimates} >= {"accuracy", "brier"}
+    after = score(folder, tmp_path / "labels.csv", config())
+    assert "brier" in {item.metric for item in after.concept_drift}

@@ -21,7 +21,7 @@ from seatrial.errors import InputError
 from seatrial.monitoring.baseline import Rows, hold_out, learn_bounds, summarise_parts
 from seatrial.monitoring.columns import categorical_names, model_columns, write_columns
 from seatrial.monitoring.distances import Metric
-from seatrial.monitoring.drift import Limit
+from seatrial.monitoring.drift_limits import Limit
 from seatrial.monitoring.selftest import choose_columns, seed_from, self_tests
 from seatrial.monitoring.summary import summarise_reference
 
@@ -65,7 +65,7 @@ def write_baseline(folder: Path, *, min_rows: int = MIN_ROWS) -> Baseline:
     seed = seed_from(ARN)
     kept, held_out = hold_out([reference_rows()], min_rows, seed)
     summary = summarise_parts(kept, categorical_names(SIGNATURE))
-    bounds, method = learn_bounds(kept, summary, monitoring)
+    learnt = learn_bounds(kept, summary, monitoring)
     baseline = Baseline(
         model_package_arn=ARN,
         task=SIGNATURE.task,
@@ -75,9 +75,9 @@ def write_baseline(folder: Path, *, min_rows: int = MIN_ROWS) -> Baseline:
         ended_at=None,
         input_columns=tuple(item.name for item in SIGNATURE.inputs),
         output_columns=("label", "score"),
-        bounds=bounds,
-        bound_method=method,
-        false_alarm_budget=monitoring.false_alarm_budget,
+        bounds=learnt.bounds,
+        bound_method=learnt.method,
+        false_alert_every_windows=monitoring.false_alert_every_windows,
         held_out_rows=len(held_out["temp"]),
         seed=seed,
         quality={},

@@ -2,14 +2,22 @@
 
 The folder holds baseline.json (Baseline), summary.json (Summary), suite.json (a Great Expectations
 suite), reference_sample.parquet (for Evidently's report), held_out.parquet (for self-tests),
-signature.json (ModelSignature) and, where a column is text, vocabulary.json (Vocabulary).
+reference_rows.parquet (its numbers, unless there are too many rows), signature.json
+(ModelSignature) and, where a column is text, vocabulary.json (Vocabulary).
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    AwareDatetime,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 from seatrial.contracts.base import Contract, Part
 from seatrial.contracts.model import Task
@@ -53,10 +61,11 @@ class Vocabulary(Contract):
 
 
 class DriftBound(Part):
-    """How far windows of `window_h` hours stray by themselves; an alert needs more than `bound`.
+    """How far windows of `window_h` hours stray by themselves; a drift needs more than `bound`.
 
-    `blocks` reference blocks had scores up to `largest_block_score`. `floor` is the effect size
-    below which a change does not matter.
+    `blocks` reference blocks of `block_rows` rows had scores up to `largest_block_score`; of the
+    bound, `chance` is what independent rows would do. `floor` is the effect size below which a
+    change does not matter.
     """
 
     column: str
@@ -66,6 +75,42 @@ class DriftBound(Part):
     floor: NonNegativeFloat
     blocks: NonNegativeInt
     largest_block_score: NonNegativeFloat | None
+    block_rows: NonNegativeInt = 0
+    chance: NonNegativeFloat = 0.0
+
+
+class AlertRule(Part):
+    """Which drifted columns make an alert: any critical one, or so many of the others."""
+
+    critical_columns: tuple[str, ...] = ()
+    min_drifted_columns: PositiveInt = 1
+
+
+class Calibration(Part):
+    """How the bounds of windows of `window_h` hours meet the budget of false alerts.
+
+    Learnt from `windows` ordinary ones (blocks, or draws), each with the one level that an alert
+    about it needs, a normal score. `tail` is how their threshold was found: from their own order,
+    or by Gumbel's law because they are too few for that. The rate of false alerts is the budget on
+    average over such baselines; that of this one lies between `rate_low` and `rate_high` with 90 %.
+    """
+
+    window_h: PositiveFloat
+    windows: PositiveInt
+    tail: Literal["order", "gumbel"]
+    threshold: float
+    rate_low: float = Field(ge=0, le=1)
+    rate_high: float = Field(ge=0, le=1)
+
+
+class ScoreCalibration(Part):
+    """How often a binary classifier's scores came true on validation data, by isotonic regression.
+
+    Between two scores the rate is in between, too.
+    """
+
+    scores: tuple[float, ...] = Field(min_length=1)
+    rates: tuple[float, ...] = Field(min_length=1)
 
 
 class Baseline(Contract):
@@ -73,7 +118,7 @@ class Baseline(Contract):
 
     `candidate` is whose predictions the output columns are; judge_readiness says how far those of
     the one it chooses can be from them. `quality` are its metrics on validation data;
-    `false_alarm_budget` is the share of ordinary windows that may alarm, over all columns together.
+    of `false_alert_every_windows` ordinary windows one may alert, over all columns together.
     """
 
     model_package_arn: str | None
@@ -86,7 +131,10 @@ class Baseline(Contract):
     output_columns: tuple[str, ...]
     bounds: tuple[DriftBound, ...]
     bound_method: Literal["contiguous blocks", "independent resampling"]
-    false_alarm_budget: PositiveFloat
+    false_alert_every_windows: float = Field(ge=2)
+    alert_rule: AlertRule = AlertRule()
+    calibrations: tuple[Calibration, ...] = ()
+    score_calibration: ScoreCalibration | None = None
     held_out_rows: NonNegativeInt
     seed: NonNegativeInt
     quality: dict[str, float]

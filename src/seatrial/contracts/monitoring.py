@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from seatrial.contracts.base import Contract, Part
+from seatrial.contracts.baseline import Calibration
 
 
 class Window(Contract):
@@ -109,13 +110,19 @@ class ColumnDrift(Part):
 
 
 class DriftReport(Contract):
-    """Written by detect_drift; columns are ordered by score / bound, largest first."""
+    """Written by detect_drift; columns are ordered by score / bound, largest first.
+
+    The status is `drift` if the drifted columns are enough for the baseline's alert rule.
+    `calibration` says how reliably one false alert in `false_alert_every_windows` is kept to.
+    """
 
     rows: NonNegativeInt
     window_h: NonNegativeFloat
     status: Literal["drift", "no drift", "not enough data"]
     columns: tuple[ColumnDrift, ...]
     detail: str
+    false_alert_every_windows: float | None = None
+    calibration: Calibration | None = None
 
     @property
     def drifted_columns(self) -> tuple[str, ...]:
@@ -138,13 +145,36 @@ class MetricScore(Part):
     decayed: bool
 
 
+class MetricEstimate(Part):
+    """A metric as the window's probabilities lead one to expect it, before or beside its labels.
+
+    If labels are there, `of_labelled_rows` is the estimate for those rows alone; where `realised`
+    with its interval is away from that, they have `parted`: scores no longer mean what they meant.
+    """
+
+    metric: str
+    value: float
+    of_labelled_rows: float | None
+    realised: float | None
+    parted: bool
+
+
 class LabelScores(Contract):
-    """Written by score_labels; `status` says why there is nothing to score, if so."""
+    """Written by score_labels; `status` says why there is nothing to score, if so.
+
+    `estimates` need no labels: of a binary classifier whose scores were calibrated.
+    """
 
     status: Literal["scored", "no labels", "not enough labels"]
     labelled_rows: NonNegativeInt
     unmatched_labels: NonNegativeInt
     metrics: tuple[MetricScore, ...]
+    estimates: tuple[MetricEstimate, ...] = ()
+
+    @property
+    def concept_drift(self) -> tuple[MetricEstimate, ...]:
+        """The estimates that the labels contradict."""
+        return tuple(item for item in self.estimates if item.parted)
 
 
 class Reaction(Part):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seatrial.contracts import Monitoring, Reaction, Window
+from seatrial.contracts import LabelScores, Monitoring, Reaction, Window
 from seatrial.contracts.verdicts import WindowVerdict
 from seatrial.report.frame import document, framed
-from seatrial.report.markup import Markup, element, join
-from seatrial.report.numbers import shown
+from seatrial.report.markup import Markup, element, join, table
+from seatrial.report.numbers import DASH, shown
 from seatrial.report.svg import Figure
 from seatrial.report.window_charts import columns_chart, metrics_chart, timeline_chart
+
+BLIND_SPOT = (
+    "Estimated from the model's own probabilities, as calibrated on validation data: true as long "
+    "as a score means what it meant there. A change of that, concept drift, cannot be seen so; "
+    "labels show it."
+)
 
 
 def render_window(found: Monitoring, windows: Sequence[WindowVerdict]) -> str:
@@ -24,6 +30,7 @@ def render_window(found: Monitoring, windows: Sequence[WindowVerdict]) -> str:
         _done(found.reactions),
         element("h2", "What was found"),
         element("div", *map(framed, _figures(found, windows)), _beside(), class_="charts"),
+        _estimates(found.labels),
         _quality(found),
         _records(window),
     )
@@ -100,6 +107,33 @@ def _beside() -> Markup:
         ),
         element("p", "monitoring.json has everything that is here, in figures.", class_="soft"),
         class_="card",
+    )
+
+
+def _estimates(labels: LabelScores) -> Markup | None:
+    """What the probabilities promise, beside what the labels say, with the method's blind spot."""
+    if not labels.estimates:
+        return None
+    rows = [
+        (
+            item.metric,
+            shown(item.value),
+            shown(item.of_labelled_rows),
+            shown(item.realised),
+            "parted: concept drift" if item.parted else DASH,
+        )
+        for item in labels.estimates
+    ]
+    names = ("metric", "estimated", "of the labelled rows", "by their labels", "")
+    return join(
+        element("h2", "Quality without labels"),
+        element(
+            "section",
+            table(names, rows),
+            element("p", BLIND_SPOT, class_="soft"),
+            class_="card",
+            id="estimates",
+        ),
     )
 
 

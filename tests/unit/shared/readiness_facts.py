@@ -61,7 +61,7 @@ BASELINE = Baseline(
         ),
     ),
     bound_method="contiguous blocks",
-    false_alarm_budget=0.05,
+    false_alert_every_windows=20,
     held_out_rows=100,
     seed=1,
     quality={"auc": 0.75},
