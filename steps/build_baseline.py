@@ -24,7 +24,6 @@ from seatrial.contracts import (
     ModelInputs,
     ModelSignature,
     Optimization,
-    ScoreCalibration,
     Task,
     read_contract,
     write_contract,
@@ -34,7 +33,6 @@ from seatrial.limits import load_limits
 from seatrial.monitoring.baseline import (
     Rows,
     alert_rule,
-    can_stand_for_outputs,
     hold_out,
     learn_bounds,
     measure_texts,
@@ -43,24 +41,19 @@ from seatrial.monitoring.baseline import (
 )
 from seatrial.monitoring.columns import (
     categorical_names,
-    columns_of,
     model_columns,
-    times_of,
     write_columns,
 )
-from seatrial.monitoring.estimates import learn_calibration
 from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
+from seatrial.monitoring.reference import reference_parts, score_calibration
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
 from seatrial.monitoring.text import write_texts
 from seatrial.optimization.data import read_frame
-from seatrial.optimization.measuring import BATCH_ROWS
 from seatrial.steps.entry import run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from seatrial.serving.model import Model
 
 
 def choose_candidate(optimization: Optimization) -> Candidate:
@@ -166,40 +159,6 @@ def hidden_columns(config: Config) -> frozenset[str]:
             do="Correct SEATRIAL_RECORD and its companions",
         ) from error
     return frozenset((*recording.dropped, *recording.hashed))
-
-
-def reference_parts(
-    reference: pd.DataFrame,
-    validation: pd.DataFrame | None,
-    model: Model,
-    signature: ModelSignature,
-    time_column: str | None,
-    config: Config,
-) -> list[Rows]:
-    """Input columns of the reference; predictions for validation rows, else for the reference's."""
-    inputs = _input_rows(reference, signature, time_column)
-    unseen = None if validation is None else _input_rows(validation, signature, time_column)
-    if unseen is None or not can_stand_for_outputs(unseen, config.monitoring):
-        unseen = inputs
-    predicted = model.predict(unseen.columns, batch_rows=BATCH_ROWS)
-    return [inputs, Rows(predicted, unseen.times)]
-
-
-def score_calibration(
-    validation: pd.DataFrame | None, target: str, model: Model, signature: ModelSignature
-) -> ScoreCalibration | None:
-    """How often the validation rows' scores came true; None but for a binary classifier."""
-    binary = signature.task == "binary_classification" and signature.score is not None
-    if validation is None or not binary or target not in validation:
-        return None
-    inputs = _input_rows(validation, signature, None)
-    score = model.predict(inputs.columns, batch_rows=BATCH_ROWS)[str(signature.score)]
-    return learn_calibration(score, validation[target].to_numpy())
-
-
-def _input_rows(frame: pd.DataFrame, signature: ModelSignature, time_column: str | None) -> Rows:
-    times = None if time_column is None else times_of(frame, time_column)
-    return Rows(columns_of(frame, signature.inputs), times)
 
 
 def _period(rows: Rows) -> tuple[datetime | None, datetime | None]:

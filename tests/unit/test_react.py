@@ -19,6 +19,7 @@ from seatrial.contracts import (
     DriftReport,
     FailedExpectation,
     LabelScores,
+    MetricEstimate,
     MetricScore,
     Monitoring,
     QualityReport,
@@ -506,3 +507,22 @@ def test_monitoring_that_is_blind_alerts_even_without_a_row(ratio: float, alert:
     assert findings.ailments == (("blind",) if alert else ())
     if alert:
         assert "monitoring is blind" in letter_of(findings).subject
+
+
+def test_labels_that_contradict_the_probabilities_are_concept_drift() -> None:
+    promised = MetricEstimate(
+        metric="brier", value=0.15, of_labelled_rows=0.16, realised=0.24, parted=True
+    )
+    labels = auc(decayed=False).model_copy(update={"estimates": (promised,)})
+    found = findings(labels=labels)
+    assert found.ailments == ("decay",)
+    assert reasons(found) == (
+        "Concept drift: brier is 0.240 by the labels, its scores promise 0.160: a score no longer "
+        "means what it meant on validation data.",
+    )
+    assert "concept drift" in letter_of(found).subject
+
+
+def test_a_column_that_moved_alone_is_no_reason_where_two_are_needed() -> None:
+    found = findings(drift(column("temp"), status="no drift"))
+    assert (found.ailments, reasons(found)) == ((), ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from window_inputs import alerting, history, quiet, window
 
+from seatrial.contracts import MetricEstimate
 from seatrial.report.frame import POLICY
 from seatrial.report.window_charts import MAX_COLUMNS, MAX_WINDOWS, columns_chart, timeline_chart
 from seatrial.report.window_page import render_window
@@ -63,3 +64,15 @@ def test_only_the_worst_columns_are_drawn_and_all_are_in_the_table() -> None:
     assert chart.table.count("<tr>") == 1 + len(drift.columns)
     # a bound of nothing is passed by anything, and comes first
     assert chart.drawing.index(">constant<") < chart.drawing.index(">dew<")
+
+
+def test_what_probabilities_promise_is_shown_with_its_blind_spot() -> None:
+    promised = MetricEstimate(
+        metric="brier", value=0.15, of_labelled_rows=0.16, realised=0.24, parted=True
+    )
+    labels = alerting().labels.model_copy(update={"estimates": (promised,)})
+    page = render_window(alerting(labels=labels), history(1))
+    assert 'id="estimates"' in page
+    assert "parted: concept drift" in page
+    assert "cannot be seen so" in page
+    assert 'id="estimates"' not in render_window(alerting(), history(1))
