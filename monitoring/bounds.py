@@ -65,7 +65,7 @@ def levels(scores: Array, floor: float) -> Array:
     """Each score as a normal score of the prediction by all others.
 
     >>> levels(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 0.1).round(2).tolist()
-    [-1.43, -0.56, 0.0, 0.56, 1.43]
+    [-1.34, -0.58, -0.0, 0.58, 1.34]
     """
     from scipy.special import ndtri, stdtr
 

@@ -79,7 +79,7 @@ def test_references_are_made_from_the_sources(site: Path) -> None:
     assert "seatrial pipeline status" in verbs
     assert "--time-column" in verbs
     contracts = (site / "reference" / "contracts.html").read_text(encoding="utf-8")
-    assert "false_alarm_budget" in contracts
+    assert "false_alert_every_windows" in contracts
     assert "OptimizeModel" in (site / "steps.html").read_text(encoding="utf-8")
 
 

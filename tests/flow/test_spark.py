@@ -21,7 +21,7 @@ from seatrial.monitoring.summary import summarise_reference
 from seatrial.monitoring.window_rows import summarise_window
 from seatrial.steps.detect_drift_on_spark import detect
 
-pytest.importorskip("pyspark", reason="make spark installs PySpark")
+pytest.importorskip("pyspark", reason="make test-spark has an environment with PySpark")
 pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java")
 
 ROWS = 30_000
@@ -87,7 +87,7 @@ def test_spark_and_one_machine_give_equal_numbers_and_the_same_verdict(
         output_columns=(),
         bounds=chance_bounds(reference, window_h=24, floor=0.1),
         bound_method="independent resampling",
-        false_alarm_budget=0.05,
+        false_alert_every_windows=20,
         held_out_rows=0,
         seed=0,
         quality={},

@@ -37,7 +37,7 @@ def judged() -> dict[str, DriftReport]:
         output_columns=(),
         bounds=tuple(chance_bounds(reference, window_h=168, floor=0.1)),
         bound_method="independent resampling",
-        false_alarm_budget=0.01,
+        false_alert_every_windows=100,
         held_out_rows=0,
         seed=1,
         quality={},
