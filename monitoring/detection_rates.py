@@ -19,7 +19,7 @@ from seatrial.contracts import Baseline, NumericSummary, Summary
 from seatrial.contracts.selftest import Detection, MonitorRates, Rate
 from seatrial.monitoring.budget import is_alert
 from seatrial.monitoring.columns import take
-from seatrial.monitoring.distances import unit
+from seatrial.monitoring.distances import Metric, unit
 from seatrial.monitoring.drift import judge
 from seatrial.monitoring.drift_limits import Limits, limits
 from seatrial.monitoring.selftest import NEW_CATEGORY, HeldOut, read_held_out
@@ -96,6 +96,7 @@ def _detections(drawn: Drawn) -> Iterator[Detection]:
         alone = reference.model_copy(update={"columns": {name: column}})
         values = drawn.held_out.rows[name]
         numeric = isinstance(column, NumericSummary)
+        metric: Metric = "wasserstein_std" if numeric else "jensen_shannon"
         for size in STD_SIZES if numeric else SHARE_SIZES:
             found = sum(
                 name in _drifted(alone, {name: _moved(values[rows], column, size, at)}, drawn.known)
@@ -105,6 +106,7 @@ def _detections(drawn: Drawn) -> Iterator[Detection]:
                 column=name,
                 unit="std" if numeric else "share",
                 size=size,
+                limit=drawn.known.by_signal[name, metric].least,
                 rate=rate(found, len(drawn.rows)),
             )
 
@@ -117,18 +119,9 @@ def _drifted(reference: Summary, window: Mapping[str, Array], known: Limits) -> 
 def _moved(values: Array, column: ColumnSummary, size: float, at: int) -> Array:
     """Up in even windows and down in odd ones, since the held-out rows may stray one way."""
     if isinstance(column, NumericSummary):
-        return shift(values, size * unit(column) * (-1) ** at)
+        shifted: Array = values + size * unit(column) * (-1) ** at
+        return shifted
     return give_share(values, receiver(column.counts), size)
-
-
-def shift(values: Array, by: float) -> Array:
-    """The numbers moved by as much.
-
-    >>> shift(np.array([1, 2]), 0.5).tolist()
-    [1.5, 2.5]
-    """
-    moved: Array = values + by
-    return moved
 
 
 def receiver(counts: Mapping[str, int]) -> str:

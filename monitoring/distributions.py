@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -49,28 +50,44 @@ def numbers(column: str, reference: NumericSummary, window: NumericSummary) -> D
     if not low < high:
         pad = abs(low) / 2 or 0.5
         low, high = low - pad, high + pad
-    edges = np.linspace(low, high, BINS + 1)
+    # A mean of equal values can be a rounding error away from them.
+    digits = 6 - math.ceil(math.log10(high - low))
+    edges = np.linspace(round(low, digits), round(high, digits), BINS + 1)
     found = []
     for values, shares in sides:
         below = np.interp(edges, values, shares)
         below[0], below[-1] = 0.0, 1.0
         found.append(tuple(np.diff(below).clip(0).tolist()))
     return Distribution(
-        column=column, edges=tuple(edges.tolist()), reference=found[0], window=found[1]
+        column=column,
+        edges=tuple(edges.tolist()),
+        reference=found[0],
+        window=found[1],
+        window_beyond=_beyond(reference, window),
     )
 
 
-def _spread(side: NumericSummary) -> tuple[Array, Array]:
-    """Values and the share at or below each, as a line: within a cell rows are taken as even.
+def _beyond(reference: NumericSummary, window: NumericSummary) -> float:
+    """The window's share in the outer cells, which hold at most the outermost value before."""
+    shares = [np.array(side.counts) / present_rows(side) for side in (reference, window)]
+    excess = (shares[1] - shares[0]).clip(0)
+    return float(excess[0] + (excess[-1] if len(excess) > 1 else 0.0))
 
-    The outer cells have an open end; they reach from their edge as far beyond their mean.
+
+def _spread(side: NumericSummary) -> tuple[Array, Array]:
+    """Values and the share at or below each, as a line.
+
+    The rows of a cell lie evenly around its mean, as far as its nearer end: so one far value in a
+    wide cell leaves the others where they are.
     """
-    upper, counts = np.array(side.upper), np.array(side.counts, dtype=float)
-    means = np.array(side.sums) / np.maximum(counts, 1)
-    first = 2 * means[0] - upper[0] if counts[0] else upper[0]
-    last = 2 * means[-1] - upper[-1] if counts[-1] else upper[-1]
-    values = np.concatenate([[first], upper, [last]])
-    shares = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
+    counts = np.array(side.counts, dtype=float)
+    filled = counts > 0
+    ends = np.array([-np.inf, *side.upper, np.inf])
+    means = np.array(side.sums)[filled] / counts[filled]
+    reach = np.minimum(means - ends[:-1][filled], ends[1:][filled] - means).clip(0)
+    above = np.cumsum(counts)[filled]
+    values = np.stack([means - reach, means + reach], axis=1).ravel()
+    shares = np.stack([above - counts[filled], above], axis=1).ravel() / counts.sum()
     return np.maximum.accumulate(values), shares
 
 

@@ -17,7 +17,7 @@ from seatrial.monitoring.detection_rates import give_share, monitor_rates, rate,
 from seatrial.monitoring.selftest import NEW_CATEGORY
 from seatrial.monitoring.summary import summarise_reference
 
-WINDOWS = 40
+WINDOWS = 20
 
 
 def rates(folder: Path, **changes: object) -> MonitorRates:
@@ -32,11 +32,10 @@ def by_size(found: MonitorRates, column: str) -> dict[float, float]:
     return {item.size: item.rate.ratio for item in found.detections if item.column == column}
 
 
-def test_a_large_drift_is_always_seen_and_a_small_one_never(tmp_path: Path) -> None:
-    """The floor is 0.1: a shift of 0.1 σ is at it, 0.25 σ over it and over chance at 800 rows."""
+def test_a_large_drift_is_always_seen_and_a_small_one_rarely(tmp_path: Path) -> None:
     write_baseline(tmp_path)
     found = rates(tmp_path)
-    assert found.rows == found.false_alerts.windows * 0 + ROWS // 10
+    assert found.rows == ROWS // 10  # as many as were held out
     temp = by_size(found, "temp")
     assert list(temp) == [0.1, 0.25, 0.5, 1.0]
     assert temp[0.1] < temp[0.25]
@@ -130,7 +129,7 @@ def test_the_interval_is_wilsons(count: int, low: float, high: float) -> None:
     )
 
 
-def test_the_verb_prints_and_writes_the_rates(tmp_path: Path, monkeypatch: object) -> None:
+def test_the_verb_prints_and_writes_the_rates(tmp_path: Path) -> None:
     write_baseline(tmp_path / "baseline")
     arguments = ["selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
     config = tmp_path / "c.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from seatrial.contracts.selftest import Detection, MonitorRates, Rate, SelfTestReport
 
 app = typer.Typer()
-UNITS = {"std": ("{:g} σ", "shifted"), "share": ("{:.0%}", "of the rows in another category")}
+UNITS = {
+    "std": ("{:g} σ", "shifted by so many standard deviations"),
+    "share": ("{:.0%}", "with so many of the rows given another category"),
+}
 
 
 @app.command()
@@ -60,32 +64,42 @@ def say_report(report: SelfTestReport) -> None:
 
 
 def say_rates(found: MonitorRates) -> None:
-    """A row for each column, its rates by the size of the drift."""
+    """How often windows of one length alert about nothing, and about something."""
     alerts = found.false_alerts
     typer.echo(
         f"Windows of {found.window_h:g} h, {found.rows} rows, {alerts.windows} of each kind; "
         "in brackets the 95 % interval"
     )
     typer.echo(
-        f"False alerts by chance: {_shown(alerts)} of the windows; the budget, 1 in "
+        f"False alerts by chance: {_shown(alerts)} % of the windows; the budget, 1 in "
         f"{found.false_alert_every_windows:g}, covers time as well"
     )
     if found.calibration is not None:
         low, high = found.calibration.rate_low, found.calibration.rate_high
         typer.echo(f"With time, learnt from blocks: {low:.1%} to {high:.1%} (90 % interval)")
-    for unit, (form, what) in UNITS.items():
+    for unit in UNITS:
         of_unit = [item for item in found.detections if item.unit == unit]
-        sizes = sorted({item.size for item in of_unit})
-        rows: dict[str, list[Detection]] = {}
-        for item in of_unit:
-            rows.setdefault(item.column, []).append(item)
-        if rows:
-            say_table(
-                f"Detected, {what}",
-                ("column", *(form.format(size) for size in sizes)),
-                [(name, *(_shown(item.rate) for item in items)) for name, items in rows.items()],
-            )
+        if of_unit:
+            say_detections(unit, of_unit)
+
+
+def say_detections(unit: str, detections: Sequence[Detection]) -> None:
+    """A row for each column, its rates by the size of the drift."""
+    form, what = UNITS[unit]
+    rows: dict[str, list[Detection]] = {}
+    for item in detections:
+        rows.setdefault(item.column, []).append(item)
+    sizes = sorted({item.size for item in detections})
+    say_table(
+        f"% detected, {what}",
+        ("column", "limit", *(form.format(size) for size in sizes)),
+        [
+            (name, f"{items[0].limit:.3f}", *(_shown(item.rate) for item in items))
+            for name, items in rows.items()
+        ],
+    )
 
 
 def _shown(rate: Rate) -> str:
-    return f"{rate.ratio:.1%} ({rate.low:.0%}-{rate.high:.0%})"
+    """In percent, without the sign: five such columns fit a terminal."""
+    return f"{100 * rate.ratio:.3g} ({100 * rate.low:.0f}-{100 * rate.high:.0f})"

@@ -12,6 +12,8 @@ class Distribution(Part):
 
     A column of numbers has `edges`, one more than bins; values beyond the outer ones are in the
     outer bins. One of categories has their names, the largest first, and `others` as its last.
+    `window_beyond` is the window's share outside all of the reference's values: of those a summary
+    knows no more than count and mean, and they are drawn as if spread evenly.
     """
 
     column: str
@@ -20,6 +22,7 @@ class Distribution(Part):
     others: bool = False
     reference: tuple[NonNegativeFloat, ...]
     window: tuple[NonNegativeFloat, ...]
+    window_beyond: NonNegativeFloat = 0.0
 
     @model_validator(mode="after")
     def _one_share_per_bin(self) -> Distribution:

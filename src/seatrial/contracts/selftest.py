@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from seatrial.contracts.base import Contract, Part
 from seatrial.contracts.baseline import Calibration
@@ -29,12 +29,14 @@ class Detection(Part):
     """How often this column counts as drifted when it alone is moved by `size`.
 
     `std`: its values are shifted by so many of the reference's standard deviations; `share`: so
-    large a share of all rows takes on another category.
+    large a share of all rows takes on another category. `limit` is the score at which a drift
+    begins: a window's own stray and the move have to reach it together.
     """
 
     column: str
     unit: Literal["std", "share"]
     size: PositiveFloat
+    limit: NonNegativeFloat
     rate: Rate
 
 

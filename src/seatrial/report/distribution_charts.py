@@ -27,6 +27,8 @@ MAX_NAME = 30
 HEIGHT = 150.0
 _ROW, _LABELS, _FIGURES = 26.0, 104.0, 44.0
 OTHERS = "all others"
+# Of any window a few values are beyond those of the reference.
+LEAST_TOLD = 0.01
 
 
 def distribution_charts(drift: DriftReport) -> Iterator[Figure]:
@@ -45,18 +47,30 @@ def _chart(key: str, item: Distribution, found: ColumnDrift) -> Figure:
         (name, _percent(before), _percent(now))
         for name, before, now in zip(bins, item.reference, item.window, strict=True)
     ]
-    what = "Bars: the reference. Line: the window."
-    if item.categories:
-        what = "Grey: the reference. Coloured: the window."
     return Figure(
         key,
         title,
         description,
         drawing(key, title, description, height, drawn),
         table(("values", "reference", "window"), rows),
-        f"{what} Missing: {_percent(found.reference_missing_ratio)}, then "
-        f"{_percent(found.window_missing_ratio)}.",
+        _note(item, found),
     )
+
+
+def _note(item: Distribution, found: ColumnDrift) -> str:
+    """What is what, and what the chart cannot show."""
+    what = "Bars: the reference. Line: the window."
+    if item.categories:
+        what = "Grey: the reference. Coloured: the window."
+    missing = found.reference_missing_ratio, found.window_missing_ratio
+    if max(missing) > 0:
+        what += f" Missing: {_percent(missing[0])}, then {_percent(missing[1])}."
+    if item.window_beyond >= LEAST_TOLD:
+        what += (
+            f" {_percent(item.window_beyond)} of the window is beyond all values of the reference, "
+            "and drawn as if spread evenly there."
+        )
+    return what
 
 
 def _short(name: str) -> str:
