@@ -143,6 +143,14 @@ def test_hostile_categories_are_text_and_the_page_stays_small() -> None:
     assert 0 < added < 4000 * len(distributions())
 
 
+def test_a_long_category_does_not_make_the_page_long() -> None:
+    drift = alerting().drift
+    long = drift.distributions[1].model_copy(update={"categories": ("x" * 100_000, "UA")})
+    (chart,) = distribution_charts(drift.model_copy(update={"distributions": (long,)}))
+    assert len(chart.drawing + chart.table) < 6000
+    assert "…" in chart.table
+
+
 def test_bins_do_not_need_a_wide_range() -> None:
     side = NumericSummary(
         upper=(1e-9, 2e-9), counts=(0, 10, 0), sums=(0.0, 1.5e-8, 0.0), missing=0, std=1e-9

@@ -23,7 +23,8 @@ from seatrial.report.svg import (
     y_axis,
 )
 
-MAX_NAME = 30
+# Whoever calls the endpoint chooses the length of a category.
+MAX_NAME = 60
 HEIGHT = 150.0
 _ROW, _LABELS, _FIGURES = 26.0, 104.0, 44.0
 OTHERS = "all others"
@@ -83,7 +84,7 @@ def _percent(ratio: float) -> str:
 
 def _bins(item: Distribution) -> list[str]:
     if item.categories:
-        return [*item.categories, *([OTHERS] if item.others else [])]
+        return [*map(_short, item.categories), *([OTHERS] if item.others else [])]
     return [f"{shown(low)} to {shown(high)}" for low, high in pairwise(item.edges)]
 
 
@@ -94,7 +95,7 @@ def _described(item: Distribution, bins: Sequence[str]) -> str:
     now = max(both, key=lambda part: part[2])
     moved = max(both, key=lambda part: abs(part[2] - part[1]))
     return (
-        f"Shares of {item.column}: most of the reference at {before[0]} ({_percent(before[1])}), "
+        f"Shares of {_short(item.column)}: most of the reference at {before[0]} ({_percent(before[1])}), "
         f"most of the window at {now[0]} ({_percent(now[2])}); largest change at {moved[0]}, "
         f"from {_percent(moved[1])} to {_percent(moved[2])}"
     )
