@@ -95,9 +95,9 @@ def _described(item: Distribution, bins: Sequence[str]) -> str:
     now = max(both, key=lambda part: part[2])
     moved = max(both, key=lambda part: abs(part[2] - part[1]))
     return (
-        f"Shares of {_short(item.column)}: most of the reference at {before[0]} ({_percent(before[1])}), "
-        f"most of the window at {now[0]} ({_percent(now[2])}); largest change at {moved[0]}, "
-        f"from {_percent(moved[1])} to {_percent(moved[2])}"
+        f"Shares of {_short(item.column)}: most of the reference at {before[0]} "
+        f"({_percent(before[1])}), most of the window at {now[0]} ({_percent(now[2])}); "
+        f"largest change at {moved[0]}, from {_percent(moved[1])} to {_percent(moved[2])}"
     )
 
 
