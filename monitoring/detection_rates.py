@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 WINDOWS = 200
+# Held-out rows are a few thousand: drawn more often than this they say nothing new, and cost much.
+MAX_ROWS = 20_000
 STD_SIZES = (0.1, 0.25, 0.5, 1.0)
 SHARE_SIZES = (0.02, 0.05, 0.1, 0.2)
 # The normal quantile of a 95 % interval.
@@ -50,13 +52,15 @@ def monitor_rates(
 ) -> tuple[MonitorRates, ...]:
     """The rates for each window length, in windows as long as the reference's blocks.
 
-    Without blocks they have the held-out rows' number; never fewer rows than are judged at all.
+    Without blocks they have the held-out rows' number; never fewer rows than are judged at all, and
+    never more than `MAX_ROWS`: a larger window sees more.
     """
     held_out = read_held_out(baseline_dir)
     random = np.random.default_rng(seed)
     found = []
     for window_h in sorted({item.window_h for item in held_out.baseline.bounds}):
-        rows = max(min_rows, _window_rows(held_out.baseline, window_h) or len(held_out))
+        usual = _window_rows(held_out.baseline, window_h) or len(held_out)
+        rows = max(min_rows, min(usual, MAX_ROWS))
         drawn = Drawn(
             held_out,
             random.integers(0, len(held_out), size=(windows, rows)),

@@ -61,6 +61,16 @@ def test_no_window_is_smaller_than_what_is_judged(
     assert rates(tmp_path, bounds=blocks).rows == rows
 
 
+@pytest.mark.parametrize(("block_rows", "rows"), [(299, 299), (300, 300), (301, 300)])
+def test_a_very_large_window_is_tried_on_fewer_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_rows: int, rows: int
+) -> None:
+    monkeypatch.setattr("seatrial.monitoring.detection_rates.MAX_ROWS", 300)
+    bounds = write_baseline(tmp_path).bounds
+    blocks = tuple(item.model_copy(update={"block_rows": block_rows}) for item in bounds)
+    assert rates(tmp_path, bounds=blocks).rows == rows
+
+
 def test_a_bound_out_of_reach_sees_nothing(tmp_path: Path) -> None:
     bounds = write_baseline(tmp_path).bounds
     deaf = tuple(item.model_copy(update={"bound": 9.0, "block_rows": 200}) for item in bounds)
