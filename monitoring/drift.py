@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from seatrial.contracts import (
@@ -15,7 +15,7 @@ from seatrial.contracts import (
     Summary,
 )
 from seatrial.monitoring.budget import is_alert
-from seatrial.monitoring.distances import Signal, signals
+from seatrial.monitoring.distances import Metric, Signal, signals
 from seatrial.monitoring.drift_limits import Limit, bound_length, limits, reliability
 from seatrial.monitoring.exact import Settle, settled
 from seatrial.monitoring.summary import mean, missing_ratio, present_rows
@@ -77,17 +77,7 @@ def decide(
             detail=obstacle,
         )
     known = limits(baseline, reference, rows=window.rows, window_h=window_h)
-    judged: dict[str, Judged] = {}
-    found = signals(reference, window)
-    if settle is not None:
-        least = {key: limit.least for key, limit in known.by_signal.items()}
-        found = settled(found, least, (reference, window), settle)
-    for signal in found:
-        item = Judged(signal, known.by_signal[signal.column, signal.metric])
-        other = judged.get(signal.column)
-        if other is None or (item.drifted, item.excess) > (other.drifted, other.excess):
-            judged[signal.column] = item
-    worst_first = sorted(judged.values(), key=lambda item: item.excess, reverse=True)
+    worst_first = judge(reference, window, known.by_signal, settle)
     columns = tuple(_column_drift(item, reference, window) for item in worst_first)
     drifted = [item.column for item in columns if item.drifted]
     return DriftReport(
@@ -99,6 +89,26 @@ def decide(
         false_alert_every_windows=baseline.false_alert_every_windows,
         calibration=known.calibration,
     )
+
+
+def judge(
+    reference: Summary,
+    window: Summary,
+    known: Mapping[tuple[str, Metric], Limit],
+    settle: Settle | None = None,
+) -> list[Judged]:
+    """Each column of the reference by the signal that says most, the worst column first."""
+    judged: dict[str, Judged] = {}
+    found = signals(reference, window)
+    if settle is not None:
+        least = {key: limit.least for key, limit in known.items()}
+        found = settled(found, least, (reference, window), settle)
+    for signal in found:
+        item = Judged(signal, known[signal.column, signal.metric])
+        other = judged.get(signal.column)
+        if other is None or (item.drifted, item.excess) > (other.drifted, other.excess):
+            judged[signal.column] = item
+    return sorted(judged.values(), key=lambda item: item.excess, reverse=True)
 
 
 def _detail(baseline: Baseline, drifted: int, columns: int, calibration: Calibration | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,14 +53,35 @@ def seed_from(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
 
-def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTest, ...]:
-    """For each window length: untouched held-out rows (no alert) and moved ones (an alert)."""
-    baseline = read_contract(Baseline, baseline_dir / "baseline.json")
+@dataclass(frozen=True)
+class HeldOut:
+    """A baseline with the rows that its summary was made without."""
+
+    baseline: Baseline
+    reference: Summary
+    rows: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.rows.values()), ()))
+
+
+def read_held_out(baseline_dir: Path) -> HeldOut:
+    """What BuildBaseline held out, of the columns that are watched."""
     reference = read_contract(Summary, baseline_dir / "summary.json")
     signature = read_contract(ModelSignature, baseline_dir / "signature.json")
     known = (*model_columns(signature), *read_texts(baseline_dir).columns)
     columns = [item for item in known if item.name in reference.columns]
-    rows = read_columns(baseline_dir / "held_out.parquet", columns)
+    return HeldOut(
+        read_contract(Baseline, baseline_dir / "baseline.json"),
+        reference,
+        read_columns(baseline_dir / "held_out.parquet", columns),
+    )
+
+
+def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTest, ...]:
+    """For each window length: untouched held-out rows (no alert) and moved ones (an alert)."""
+    held_out = read_held_out(baseline_dir)
+    baseline, reference, rows = held_out.baseline, held_out.reference, held_out.rows
     tests: list[SelfTest] = []
     for window_h in sorted({item.window_h for item in baseline.bounds}):
 
@@ -67,9 +89,9 @@ def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTes
             summary = summarise(window, like=reference)
             return decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
 
-        held_out = summarise(rows, like=reference)
-        limited = limits(baseline, reference, rows=held_out.rows, window_h=window_h).by_signal
-        chosen = choose_columns(held_out, limited, seed)
+        untouched = summarise(rows, like=reference)
+        limited = limits(baseline, reference, rows=untouched.rows, window_h=window_h).by_signal
+        chosen = choose_columns(untouched, limited, seed)
         tests += [
             _tested(f"untouched rows, {window_h:g} h", judge(rows), ()),
             _tested(

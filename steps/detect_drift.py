@@ -21,6 +21,7 @@ from seatrial.contracts import (
     write_contract,
 )
 from seatrial.monitoring.columns import categorical_names, model_columns, read_columns
+from seatrial.monitoring.distributions import with_distributions
 from seatrial.monitoring.drift import decide
 from seatrial.monitoring.drift_limits import limits
 from seatrial.monitoring.exact import REFERENCE_ROWS, settle_from_files
@@ -55,6 +56,7 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
         min_rows=min_rows,
         settle=settle_from_files(folder / REFERENCE_ROWS, path, reference, texts),
     )
+    report = with_distributions(report, reference, summary)
     write_contract(report, output / "drift.json")
     if report.status == "not enough data":
         write_note(report.detail, output / "drift.html")

@@ -17,6 +17,7 @@ from typing import Any
 
 from seatrial.config import read_resolved_config
 from seatrial.contracts import Baseline, DriftReport, Summary, read_contract, write_contract
+from seatrial.monitoring.distributions import with_distributions
 from seatrial.monitoring.drift import decide
 from seatrial.monitoring.spark import summarise_on_spark
 from seatrial.monitoring.text import read_texts
@@ -32,6 +33,7 @@ def detect(
     texts = read_texts(baseline_dir)
     summary = summarise_on_spark(spark, window, like=reference, texts=texts)
     report = decide(baseline, reference, summary, window_h=window_h, min_rows=min_rows)
+    report = with_distributions(report, reference, summary)
     write_contract(summary, output / "summary.json")
     write_contract(report, output / "drift.json")
     return report

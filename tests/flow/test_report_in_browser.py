@@ -41,7 +41,7 @@ WIDTHS = (360, 1200)
 PAGES = {
     "ready.html": ("Ready", 5),
     "held-back.html": ("Not ready", 5),
-    "alert.html": ("Alert", 3),
+    "alert.html": ("Alert", 5),
     "quiet.html": ("No alert", 1),
 }
 LOOKER = """<!doctype html><meta charset="utf-8"><body><script>

@@ -31,6 +31,7 @@ def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.Co
         ["judge"],
         ["deploy"],
         ["monitor"],
+        ["selftest"],
         ["invoke"],
         ["compare"],
         ["config"],

@@ -10,7 +10,7 @@ import pytest
 
 from seatrial.contracts import CategoricalSummary, NumericSummary, Summary
 from seatrial.errors import InputError
-from seatrial.monitoring import bounds, scores, selftest, summary
+from seatrial.monitoring import bounds, detection_rates, scores, selftest, summary
 from seatrial.monitoring.merging import merge, subtract
 from seatrial.monitoring.summary import (
     MAX_CELLS,
@@ -199,7 +199,9 @@ def test_a_summary_survives_json_exactly() -> None:
     assert Summary.model_validate_json(made.model_dump_json()) == made
 
 
-@pytest.mark.parametrize("module", [bounds, scores, selftest, summary], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [bounds, detection_rates, scores, selftest, summary], ids=lambda m: m.__name__
+)
 def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
     failed, attempted = doctest.testmod(module)
     assert attempted

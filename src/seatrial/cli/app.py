@@ -26,6 +26,7 @@ from seatrial.cli import (
     optimize,
     pipeline,
     review,
+    selftest,
     steps,
 )
 from seatrial.cli.output import FAILED, Shared
@@ -54,6 +55,7 @@ VERBS = (
     calling,
     loadtest,
     review,
+    selftest,
     completion,
 )
 for module in VERBS:

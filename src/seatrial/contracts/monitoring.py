@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, Pos
 
 from seatrial.contracts.base import Contract, Part
 from seatrial.contracts.baseline import Calibration
+from seatrial.contracts.distribution import Distribution
 
 
 class Window(Contract):
@@ -113,7 +114,8 @@ class DriftReport(Contract):
     """Written by detect_drift; columns are ordered by score / bound, largest first.
 
     The status is `drift` if the drifted columns are enough for the baseline's alert rule.
-    `calibration` says how reliably one false alert in `false_alert_every_windows` is kept to.
+    `calibration` says how reliably one false alert in `false_alert_every_windows` is kept to;
+    `distributions` are those of the worst few columns.
     """
 
     rows: NonNegativeInt
@@ -123,6 +125,7 @@ class DriftReport(Contract):
     detail: str
     false_alert_every_windows: float | None = None
     calibration: Calibration | None = None
+    distributions: tuple[Distribution, ...] = ()
 
     @property
     def drifted_columns(self) -> tuple[str, ...]:

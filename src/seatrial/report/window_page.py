@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from seatrial.contracts import LabelScores, Monitoring, Reaction, Window
 from seatrial.contracts.verdicts import WindowVerdict
+from seatrial.report.distribution_charts import distribution_charts
 from seatrial.report.frame import document, framed
 from seatrial.report.markup import Markup, element, join, table
 from seatrial.report.numbers import DASH, shown
@@ -40,6 +41,7 @@ def _figures(found: Monitoring, windows: Sequence[WindowVerdict]) -> Iterator[Fi
     yield timeline_chart(windows)
     if found.drift.columns:
         yield columns_chart(found.drift)
+        yield from distribution_charts(found.drift)
     if found.labels.metrics:
         yield metrics_chart(found.labels)
 

@@ -16,6 +16,7 @@ from seatrial.contracts import (
     Reaction,
     Window,
 )
+from seatrial.contracts.distribution import Distribution
 from seatrial.contracts.verdicts import WindowVerdict
 
 START, WEEK = datetime(2026, 7, 6, tzinfo=UTC), timedelta(days=7)
@@ -34,6 +35,25 @@ def column(name: str, score: float, bound: float, *, drifted: bool) -> ColumnDri
         reference_missing_ratio=0,
         window_missing_ratio=0,
         new_categories=(),
+    )
+
+
+def distributions() -> tuple[Distribution, ...]:
+    """One of numbers and one of categories, with names that are no words."""
+    return (
+        Distribution(
+            column="temperature-in-fahrenheit",
+            edges=(-10.0, 0.0, 10.0, 20.0),
+            reference=(0.5, 0.3, 0.2),
+            window=(0.1, 0.1, 0.8),
+        ),
+        Distribution(
+            column="dew",
+            categories=("UA", "<b>a category of a very long name</b>"),
+            others=True,
+            reference=(0.7, 0.2, 0.1),
+            window=(0.0, 0.95, 0.05),
+        ),
     )
 
 
@@ -86,7 +106,12 @@ def alerting(**changes: Any) -> Monitoring:
         "window": window(),
         "quality": QualityReport(rows=6384, evaluated=60, failed=(failed,), success=False),
         "drift": DriftReport(
-            rows=6384, window_h=168, status="drift", columns=columns, detail="12 blocks."
+            rows=6384,
+            window_h=168,
+            status="drift",
+            columns=columns,
+            detail="12 blocks.",
+            distributions=distributions(),
         ),
         "labels": LabelScores(
             status="scored", labelled_rows=6000, unmatched_labels=1, metrics=(auc,)
