@@ -260,7 +260,9 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
     assert found.score_calibration is not None
     assert list(summary.columns) == [*COLUMNS, "label", "score"]
     assert summary.columns["label"].kind == "categorical"
-    assert found.quality == {"auc": 0.73, "accuracy": 0.65}
+    assert found.quality.keys() == {"auc", "accuracy", "ece"}
+    assert (found.quality["auc"], found.quality["accuracy"]) == (0.73, 0.65)
+    assert 0 < found.quality["ece"] < 1
     assert (found.started_at, found.ended_at) == (START, START + timedelta(days=84, hours=-1))
     held_out = pd.read_parquet(baseline / "held_out.parquet")
     assert len(held_out) == found.held_out_rows >= 200

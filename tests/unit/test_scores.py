@@ -22,16 +22,9 @@ from seatrial.contracts import (
     write_contract,
 )
 from seatrial.errors import InputError
+from seatrial.monitoring.bootstrap import DRAWS, Labelled, bootstrap, request_draws, weighted_auc
 from seatrial.monitoring.labels import join, labelled_rows, read_labels
-from seatrial.monitoring.scores import (
-    DRAWS,
-    Labelled,
-    bootstrap,
-    metric_score,
-    request_draws,
-    score_metrics,
-    weighted_auc,
-)
+from seatrial.monitoring.scores import measure, metric_score, score_metrics, spread
 from seatrial.quality import measure_quality
 from seatrial.steps.score_labels import score
 
@@ -75,15 +68,14 @@ def test_an_auc_of_one_class_is_not_defined() -> None:
 
 @pytest.mark.parametrize("rows", [binary(), regression()], ids=["binary", "regression"])
 def test_undrawn_rows_give_the_metrics_of_the_baseline(rows: Labelled) -> None:
-    exact = measure_quality(rows.task, rows.truth, label=rows.label, score=rows.score)
-    for metric, value in exact.items():
+    for metric, value in measure(rows).items():
         once = bootstrap(metric, rows, np.ones((1, ROWS), dtype=int))
         assert once[0] == pytest.approx(value, abs=1e-12)
 
 
 def test_intervals_hold_the_value_and_shrink_with_the_rows() -> None:
     scores = by_name(score_metrics(binary(), {}, max_decay=0.02, seed=1))
-    assert set(scores) == {"auc", "accuracy", "brier"}
+    assert set(scores) == {"auc", "accuracy", "brier", "ece"}
     for item in scores.values():
         assert item.low < item.value < item.high
         assert item.baseline is item.change is None
@@ -163,7 +155,44 @@ def test_a_model_that_lost_its_skill_decayed_and_one_that_did_not_has_not() -> N
     same = by_name(score_metrics(binary(1), baseline, max_decay=0.02, seed=1))
     worse = by_name(score_metrics(binary(1, skill=0.5), baseline, max_decay=0.02, seed=1))
     assert not any(item.decayed for item in same.values())
-    assert all(item.decayed for item in worse.values())
+    assert {item.metric for item in worse.values() if item.decayed} == {"auc", "accuracy", "brier"}
+
+
+def calibrated(seed: int, rows: int, *, off: float = 0.0) -> Labelled:
+    """Scores that come true as often as they say, or by `off` less often."""
+    random = np.random.default_rng(seed)
+    score = off + (1 - off) * random.beta(1.2, 3, rows)
+    truth = (random.random(rows) < score - off).astype(int)
+    return Labelled("binary_classification", truth, None, score, np.arange(rows))
+
+
+@pytest.mark.parametrize("rows", [200, 1_000])
+def test_what_chance_adds_to_a_calibration_error_is_no_decay(rows: int) -> None:
+    """By percentiles every window of 200 rows would be a decay of more than 0.02."""
+    for seed in range(10):
+        scored = calibrated(seed, rows)
+        value, around = (
+            measure(scored)["ece"],
+            spread("ece", scored, request_draws(scored.request, seed)),
+        )
+        low, high = around.interval(value, 1.96)
+        assert 0 <= low <= value <= high
+        assert not metric_score("ece", value, (low, high), 0.0, max_decay=0.02).decayed
+
+
+def test_scores_that_no_longer_come_true_are_a_decay_of_calibration() -> None:
+    baseline = measure(calibrated(0, ROWS))
+    found = by_name(score_metrics(calibrated(1, ROWS, off=0.1), baseline, max_decay=0.02, seed=1))
+    assert found["ece"].value == pytest.approx(0.1, abs=0.02)
+    assert found["ece"].decayed
+
+
+def test_only_a_truth_of_zero_and_one_has_a_calibration_error() -> None:
+    rows = calibrated(0, 300)
+    assert "ece" in measure(rows)
+    assert "ece" not in measure(regression())
+    doubled = Labelled(rows.task, rows.truth + 1, None, rows.score, rows.request)
+    assert "ece" not in measure(doubled)
 
 
 # Labels: files, and joining them.
