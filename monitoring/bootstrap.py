@@ -7,7 +7,7 @@ wider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 DRAWS = 1000
+# Requests times draws that are held at once: 80 MB, however many requests there are.
+MAX_CELLS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -36,22 +38,32 @@ class Labelled:
         return len(self.truth)
 
 
-def request_draws(request: Array, seed: int, *, draws: int = DRAWS) -> Array:
-    """How often each request occurs in each bootstrap draw: (draws, requests)."""
-    count = int(request.max()) + 1
-    drawn: Array = np.random.default_rng(seed).multinomial(
-        count, np.full(count, 1 / count), size=draws
-    )
-    return drawn
+def resample(
+    metrics: Iterable[str], rows: Labelled, *, seed: int, draws: int = DRAWS
+) -> dict[str, Array]:
+    """Each metric in every draw; of `ece` the gap of each bin: (draws, BINS)."""
+    parts: dict[str, list[Array]] = {metric: [] for metric in metrics}
+    for drawn in request_draws(rows.request, seed, draws=draws):
+        for metric, found in parts.items():
+            found.append(
+                gap_draws(rows, drawn) if metric == "ece" else bootstrap(metric, rows, drawn)
+            )
+    return {metric: np.concatenate(found) for metric, found in parts.items()}
+
+
+def request_draws(request: Array, seed: int, *, draws: int = DRAWS) -> Iterator[Array]:
+    """How often each request occurs in each draw: (some draws, requests) at a time."""
+    random, count = np.random.default_rng(seed), int(request.max()) + 1
+    at_once = max(MAX_CELLS // count, 1)
+    for start in range(0, draws, at_once):
+        size = min(at_once, draws - start)
+        yield random.multinomial(count, np.full(count, 1 / count), size=size)
 
 
 def bootstrap(metric: str, rows: Labelled, draws: Array) -> Array:
     """The metric in each draw; NaN where it is not defined."""
     if metric == "auc":
         return _auc_draws(rows, draws)
-    if metric == "ece":
-        errors: Array = np.abs(gap_draws(rows, draws)).sum(axis=1)
-        return errors
     losses = _LOSSES[metric](rows)
     requests = draws.shape[1]
     sums = np.bincount(rows.request, weights=losses, minlength=requests)

@@ -17,7 +17,7 @@ import numpy as np
 
 from seatrial.calibration import calibration_error
 from seatrial.contracts import MetricScore
-from seatrial.monitoring.bootstrap import Labelled, bootstrap, gap_draws, request_draws
+from seatrial.monitoring.bootstrap import Labelled, resample
 from seatrial.quality import HIGHER_IS_BETTER, measure_quality
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ def score_metrics(
     rows: Labelled, baseline: Mapping[str, float], *, max_decay: float, seed: int
 ) -> tuple[MetricScore, ...]:
     """The task's metrics with 95 % intervals, each compared with the baseline's."""
-    draws = request_draws(rows.request, seed)
+    values = measure(rows)
+    draws = resample(values, rows, seed=seed)
     found = []
-    for metric, value in measure(rows).items():
+    for metric, value in values.items():
         if metric == "ece":
-            interval = spread(metric, rows, draws).interval(value, NORMAL_95)
+            interval = spread(metric, draws[metric]).interval(value, NORMAL_95)
         else:
-            low, high = np.nanpercentile(bootstrap(metric, rows, draws), INTERVAL)
+            low, high = np.nanpercentile(draws[metric], INTERVAL)
             interval = float(low), float(high)
         found.append(
             metric_score(metric, value, interval, baseline.get(metric), max_decay=max_decay)
@@ -67,21 +68,20 @@ class Spread:
     def interval(self, value: float, deviations: float) -> tuple[float, float]:
         """So many standard errors to either side; a metric that chance raises starts lower.
 
-        >>> Spread(error=0.01, chance=0.02).interval(0.1, 2)
-        (0.06, 0.12)
+        >>> Spread(error=0.25, chance=0.5).interval(2.0, 2)
+        (1.0, 2.5)
         """
         low, high = value - self.chance - deviations * self.error, value + deviations * self.error
         return low if self.chance == 0 else max(low, 0.0), high
 
 
-def spread(metric: str, rows: Labelled, draws: Array) -> Spread:
-    """How far the metric strays over the draws, as far as it is defined."""
+def spread(metric: str, draws: Array) -> Spread:
+    """How far the metric strays over these draws, as far as it is defined."""
     if metric != "ece":
-        return Spread(float(np.nanstd(bootstrap(metric, rows, draws))))
-    gaps = gap_draws(rows, draws)
+        return Spread(float(np.nanstd(draws)))
     # The mean of |x| for a normal x about 0; a bin that is truly off is raised by less.
-    chance = np.sqrt(2 / np.pi) * gaps.std(axis=0).sum()
-    return Spread(float(np.abs(gaps).sum(axis=1).std()), float(chance))
+    chance = np.sqrt(2 / np.pi) * draws.std(axis=0).sum()
+    return Spread(float(np.abs(draws).sum(axis=1).std()), float(chance))
 
 
 def metric_score(

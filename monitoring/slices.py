@@ -22,7 +22,7 @@ import numpy as np
 from seatrial.config import MonitoringConfig
 from seatrial.contracts import ModelSignature, SlicedColumn, SliceQuality, SliceScore
 from seatrial.errors import ConfigError
-from seatrial.monitoring.bootstrap import Labelled, request_draws
+from seatrial.monitoring.bootstrap import Labelled, resample
 from seatrial.monitoring.labels import Joined, labelled_rows
 from seatrial.monitoring.scores import Spread, measure, metric_score, spread
 from seatrial.monitoring.summary import category
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FALSE_ALARM_EVERY_WINDOWS = 20
 # A column of more values is an identifier or a text, and its slices are noise.
 MAX_SLICES = 50
-# Enough for a standard error within 5 %, and a fifth of the memory that percentiles take.
+# Enough for a standard error within 5 %, and a fifth of the work that percentiles take.
 DRAWS = 200
 
 
@@ -157,9 +157,8 @@ def _thirds(reference: pd.Series) -> tuple[float, ...]:
 def _spreads(
     rows: Labelled, metrics: Mapping[str, float], seed: int
 ) -> Iterator[tuple[str, Spread]]:
-    draws = request_draws(rows.request, seed, draws=DRAWS)
-    for metric in metrics:
-        yield metric, spread(metric, rows, draws)
+    for metric, drawn in resample(metrics, rows, seed=seed, draws=DRAWS).items():
+        yield metric, spread(metric, drawn)
 
 
 def _with_baselines(own: Spread, error: float) -> Spread:

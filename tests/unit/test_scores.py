@@ -22,7 +22,15 @@ from seatrial.contracts import (
     write_contract,
 )
 from seatrial.errors import InputError
-from seatrial.monitoring.bootstrap import DRAWS, Labelled, bootstrap, request_draws, weighted_auc
+from seatrial.monitoring.bootstrap import (
+    DRAWS,
+    Labelled,
+    bootstrap,
+    gap_draws,
+    request_draws,
+    resample,
+    weighted_auc,
+)
 from seatrial.monitoring.labels import join, labelled_rows, read_labels
 from seatrial.monitoring.scores import measure, metric_score, score_metrics, spread
 from seatrial.quality import measure_quality
@@ -69,7 +77,12 @@ def test_an_auc_of_one_class_is_not_defined() -> None:
 @pytest.mark.parametrize("rows", [binary(), regression()], ids=["binary", "regression"])
 def test_undrawn_rows_give_the_metrics_of_the_baseline(rows: Labelled) -> None:
     for metric, value in measure(rows).items():
-        once = bootstrap(metric, rows, np.ones((1, ROWS), dtype=int))
+        undrawn = np.ones((1, ROWS), dtype=int)
+        once = (
+            np.abs(gap_draws(rows, undrawn)).sum(axis=1)
+            if metric == "ece"
+            else bootstrap(metric, rows, undrawn)
+        )
         assert once[0] == pytest.approx(value, abs=1e-12)
 
 
@@ -93,7 +106,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         rows = binary(seed)
         assert rows.score is not None
         some = Labelled(rows.task, rows.truth[few], None, rows.score[few], rows.request[few])
-        draws = bootstrap("auc", some, request_draws(some.request, seed)[:200])
+        draws = resample(["auc"], some, seed=seed, draws=200)["auc"]
         low, high = np.percentile(draws, [2.5, 97.5])
         holds += low <= truth <= high
     assert holds >= 34
@@ -119,10 +132,20 @@ def test_rows_of_one_request_count_as_one_observation() -> None:
 
 
 def test_draws_are_as_many_as_there_are_requests() -> None:
-    draws = request_draws(np.array([0, 0, 1, 2]), seed=1)
+    [draws] = request_draws(np.array([0, 0, 1, 2]), seed=1)
     assert draws.shape == (DRAWS, 3)
     assert (draws.sum(axis=1) == 3).all()
-    assert (draws == request_draws(np.array([0, 0, 1, 2]), seed=1)).all()
+
+
+def test_many_requests_are_drawn_a_few_times_at_once_and_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = binary()
+    whole = resample(measure(rows), rows, seed=1, draws=5)
+    monkeypatch.setattr("seatrial.monitoring.bootstrap.MAX_CELLS", 2 * ROWS)
+    assert [len(draws) for draws in request_draws(rows.request, 1, draws=5)] == [2, 2, 1]
+    for metric, values in resample(measure(rows), rows, seed=1, draws=5).items():
+        np.testing.assert_allclose(values, whole[metric], rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +196,7 @@ def test_what_chance_adds_to_a_calibration_error_is_no_decay(rows: int) -> None:
         scored = calibrated(seed, rows)
         value, around = (
             measure(scored)["ece"],
-            spread("ece", scored, request_draws(scored.request, seed)),
+            spread("ece", resample(["ece"], scored, seed=seed)["ece"]),
         )
         low, high = around.interval(value, 1.96)
         assert 0 <= low <= value <= high

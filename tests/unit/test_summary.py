@@ -8,9 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from seatrial import calibration
 from seatrial.contracts import CategoricalSummary, NumericSummary, Summary
 from seatrial.errors import InputError
-from seatrial.monitoring import bounds, scores, selftest, summary
+from seatrial.monitoring import bootstrap, bounds, scores, selftest, summary
 from seatrial.monitoring.merging import merge, subtract
 from seatrial.monitoring.summary import (
     MAX_CELLS,
@@ -199,7 +200,11 @@ def test_a_summary_survives_json_exactly() -> None:
     assert Summary.model_validate_json(made.model_dump_json()) == made
 
 
-@pytest.mark.parametrize("module", [bounds, scores, selftest, summary], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [bootstrap, bounds, calibration, scores, selftest, summary],
+    ids=lambda m: m.__name__,
+)
 def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
     failed, attempted = doctest.testmod(module)
     assert attempted
