@@ -12,6 +12,7 @@ few in a slice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot
 from statistics import NormalDist
@@ -80,40 +81,45 @@ def score_slices(
     seed: int,
 ) -> tuple[tuple[SliceScore, ...], float | None]:
     """Each slice's verdict, and the level of their intervals: None if there is none to judge."""
-    pairs = [
-        (known, labelled_rows(Joined(part, 0), signature))
-        for column in columns
-        for known, part in _known_parts(column, rows)
-    ]
-    measured = [
-        (known, labelled, measure(labelled) if _enough(known, labelled, monitoring) else {})
-        for known, labelled in pairs
-    ]
-    judged = sum(len(values.keys() & known.quality.keys()) for known, _, values in measured)
+    slices = []
+    for column in columns:
+        for known, part in _known_parts(column, rows):
+            labelled = labelled_rows(Joined(part, 0), signature)
+            enough = bool(known.quality) and len(labelled) >= monitoring.min_rows
+            slices.append(_Slice(known, labelled, measure(labelled) if enough else {}))
+    judged = sum(len(item.values.keys() & item.known.quality.keys()) for item in slices)
     if not judged:
-        return tuple(_unscored(known, len(labelled)) for known, labelled in pairs), None
+        return tuple(item.unscored() for item in slices), None
     level = 1 - 1 / (FALSE_ALARM_EVERY_WINDOWS * judged)
-    deviations = NormalDist().inv_cdf((1 + level) / 2)
-    found = []
-    for known, labelled, values in measured:
-        if not values:
-            found.append(_unscored(known, len(labelled)))
-            continue
-        metrics = tuple(
-            metric_score(
-                metric,
-                values[metric],
-                _with_baselines(own, known.errors[metric]).interval(values[metric], deviations),
-                known.quality[metric],
-                max_decay=monitoring.max_decay,
-            )
-            for metric, own in _spreads(labelled, values, seed)
-            if metric in known.quality
-        )
-        found.append(
-            SliceScore(name=known.name, rows=len(labelled), status="scored", metrics=metrics)
-        )
+    deviations, max_decay = NormalDist().inv_cdf((1 + level) / 2), monitoring.max_decay
+    found = [
+        item.scored(deviations, max_decay=max_decay, seed=seed) if item.values else item.unscored()
+        for item in slices
+    ]
     return tuple(found), level
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """A slice of the baseline, the window's rows of it, and their metrics if they are enough."""
+
+    known: SliceQuality
+    labelled: Labelled
+    values: Mapping[str, float]
+
+    def unscored(self) -> SliceScore:
+        return SliceScore(name=self.known.name, rows=len(self.labelled), status="not enough")
+
+    def scored(self, deviations: float, *, max_decay: float, seed: int) -> SliceScore:
+        metrics = []
+        for metric, own in _spreads(self.labelled, self.values, seed):
+            baseline, value = self.known.quality.get(metric), self.values[metric]
+            if baseline is not None:
+                both = Spread(hypot(own.error, self.known.errors[metric]), own.chance)
+                interval = both.interval(value, deviations)
+                metrics.append(metric_score(metric, value, interval, baseline, max_decay=max_decay))
+        rows, name = len(self.labelled), self.known.name
+        return SliceScore(name=name, rows=rows, status="scored", metrics=tuple(metrics))
 
 
 def _known_parts(
@@ -159,15 +165,3 @@ def _spreads(
 ) -> Iterator[tuple[str, Spread]]:
     for metric, drawn in resample(metrics, rows, seed=seed, draws=DRAWS).items():
         yield metric, spread(metric, drawn)
-
-
-def _with_baselines(own: Spread, error: float) -> Spread:
-    return Spread(hypot(own.error, error), own.chance)
-
-
-def _enough(known: SliceQuality, labelled: Labelled, monitoring: MonitoringConfig) -> bool:
-    return bool(known.quality) and len(labelled) >= monitoring.min_rows
-
-
-def _unscored(known: SliceQuality, rows: int) -> SliceScore:
-    return SliceScore(name=known.name, rows=rows, status="not enough")
