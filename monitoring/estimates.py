@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seatrial.contracts import MetricEstimate, MetricScore, ScoreCalibration
-from seatrial.monitoring.scores import weighted_auc
+from seatrial.monitoring.bootstrap import weighted_auc
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

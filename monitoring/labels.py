@@ -19,7 +19,7 @@ import numpy as np
 
 from seatrial.contracts import ModelSignature
 from seatrial.errors import InputError
-from seatrial.monitoring.scores import Labelled
+from seatrial.monitoring.bootstrap import Labelled
 from seatrial.monitoring.summary import category
 
 if TYPE_CHECKING:

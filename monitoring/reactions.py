@@ -12,7 +12,6 @@ from seatrial.contracts import (
     ColumnDrift,
     DriftReport,
     LabelScores,
-    MetricEstimate,
     MetricScore,
     MissedWindow,
     QualityReport,
@@ -20,6 +19,7 @@ from seatrial.contracts import (
     Window,
 )
 from seatrial.contracts.verdicts import Ailment
+from seatrial.monitoring.decay_reasons import decay_reasons
 from seatrial.monitoring.missed_windows import missed_reason
 
 NAMESPACE = "seatrial"
@@ -54,7 +54,7 @@ class Findings:
     def ailments(self) -> tuple[Ailment, ...]:
         """What is wrong with the window, worst first."""
         found: tuple[tuple[Ailment, bool], ...] = (
-            ("decay", bool(self.decayed or self.labels.concept_drift)),
+            ("decay", self.labels.worse),
             ("drift", self.drift.status == "drift"),
             ("quality", not self.quality.success),
             ("blind", self.window.blind or bool(self.missed)),
@@ -81,8 +81,7 @@ def reasons(findings: Findings) -> tuple[str, ...]:
     found = [
         *([missed_reason(findings.missed)] if findings.missed else ()),
         *([_blind_reason(findings.window)] if findings.window.blind else ()),
-        *(_decay_reason(item) for item in findings.decayed),
-        *(_concept_reason(item) for item in findings.labels.concept_drift),
+        *decay_reasons(findings.labels),
         *(_drift_reason(item) for item in findings.moved),
         *(
             f"Quality: {item.column or 'the table'} breaks {item.expectation}: {item.detail}."
@@ -104,6 +103,8 @@ def metric_data(findings: Findings) -> list[dict[str, Any]]:
     }
     if findings.drift.status != "not enough data":
         values["DriftedColumns"] = float(len(findings.drift.drifted_columns))
+    if findings.labels.slice_level is not None:
+        values["DecayedSlices"] = float(len(findings.labels.decayed_slices))
     if findings.window.completeness_ratio is not None:
         values["CompletenessRatio"] = findings.window.completeness_ratio
     values |= {item.metric.capitalize(): item.value for item in findings.labels.metrics}
@@ -163,6 +164,8 @@ def _headlines(findings: Findings) -> Iterator[str]:
         yield "monitoring is blind"
     if findings.decayed:
         yield f"{', '.join(item.metric for item in findings.decayed)} decayed"
+    elif findings.labels.decayed_slices:
+        yield f"decay in {', '.join(item.name for item in findings.labels.decayed_slices)}"
     elif findings.labels.concept_drift:
         yield "concept drift"
     if findings.moved:
@@ -180,20 +183,6 @@ def _blind_reason(window: Window) -> str:
         f"Monitoring is blind: {window.completeness_ratio:.1%} of {window.invocations} invocations "
         f"left a record, {window.min_completeness_ratio:.0%} are wanted; see whether records are "
         "delivered (SEATRIAL_RECORD, the log's subscription filter, Firehose's errors)."
-    )
-
-
-def _decay_reason(item: MetricScore) -> str:
-    return (
-        f"Decay: {item.metric} is {item.value:.3f} (95 % interval {item.low:.3f} to "
-        f"{item.high:.3f}), {item.baseline:.3f} on validation data."
-    )
-
-
-def _concept_reason(item: MetricEstimate) -> str:
-    return (
-        f"Concept drift: {item.metric} is {item.realised:.3f} by the labels, its scores promise "
-        f"{item.of_labelled_rows:.3f}: a score no longer means what it meant on validation data."
     )
 
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.calibration import calibration_error
 from seatrial.config import Config
-from seatrial.contracts import ModelSignature, ScoreCalibration
+from seatrial.contracts import ModelSignature, ScoreCalibration, SlicedColumn
+from seatrial.errors import ConfigError
 from seatrial.monitoring.baseline import Rows, can_stand_for_outputs
 from seatrial.monitoring.columns import columns_of, times_of
 from seatrial.monitoring.estimates import learn_calibration
+from seatrial.monitoring.slices import sliced_column
 from seatrial.optimization.measuring import BATCH_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from seatrial.serving.model import Model
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What labelled rows tell of the model; `quality` is what the guards do not measure."""
+
+    score_calibration: ScoreCalibration | None
+    quality: dict[str, float]
+    slices: tuple[SlicedColumn, ...]
 
 
 def reference_parts(
@@ -34,16 +48,68 @@ def reference_parts(
     return [inputs, Rows(predicted, unseen.times)]
 
 
-def score_calibration(
+def validated_rows(
     validation: pd.DataFrame | None, target: str, model: Model, signature: ModelSignature
-) -> ScoreCalibration | None:
-    """How often the validation rows' scores came true; None but for a binary classifier."""
-    binary = signature.task == "binary_classification" and signature.score is not None
-    if validation is None or not binary or target not in validation:
+) -> pd.DataFrame | None:
+    """Validation rows with the model's answers and their `truth`, each a request of its own."""
+    import pandas as pd
+
+    if validation is None or target not in validation:
         return None
-    inputs = _input_rows(validation, signature, None)
-    score = model.predict(inputs.columns, batch_rows=BATCH_ROWS)[str(signature.score)]
-    return learn_calibration(score, validation[target].to_numpy())
+    inputs = _input_rows(validation, signature, None).columns
+    answers = model.predict(inputs, batch_rows=BATCH_ROWS)
+    truth, requests = validation[target].to_numpy(), map(str, range(len(validation)))
+    rows = pd.DataFrame({**inputs, **answers, "truth": truth, "event_id": list(requests)})
+    return rows.dropna(subset=["truth"])
+
+
+def evidence(
+    reference: pd.DataFrame,
+    rows: pd.DataFrame | None,
+    signature: ModelSignature,
+    config: Config,
+    *,
+    hidden: Collection[str],
+    seed: int,
+) -> Evidence:
+    """How good the answers to the validated rows are; nothing is known without such rows."""
+    calibration, quality = None, dict[str, float]()
+    if rows is not None and signature.task == "binary_classification" and signature.score:
+        answered = rows.dropna(subset=[signature.score])
+        truth, score = answered["truth"].to_numpy(), answered[signature.score].to_numpy()
+        calibration = learn_calibration(score, truth)
+        if calibration is not None:
+            quality = {"ece": float(calibration_error(truth.astype(float), score)[0])}
+    slices = _sliced_columns(reference, rows, signature, config, hidden=hidden, seed=seed)
+    return Evidence(calibration, quality, slices)
+
+
+def _sliced_columns(
+    reference: pd.DataFrame,
+    rows: pd.DataFrame | None,
+    signature: ModelSignature,
+    config: Config,
+    *,
+    hidden: Collection[str],
+    seed: int,
+) -> tuple[SlicedColumn, ...]:
+    """The configured slices as they are on the validated rows; ConfigError if they cannot be."""
+    asked, known = config.monitoring.slices, [item.name for item in signature.inputs]
+    allowed = [name for name in known if name not in hidden]
+    wrong = [name for name in asked if name not in allowed]
+    if wrong or (asked and rows is None):
+        raise ConfigError(
+            "monitoring.slices cannot be made",
+            got=", ".join(wrong) or "validation data without the target",
+            allowed=f"{', '.join(allowed)}; validation rows with their truth",
+            do="Correct the names; a column that is not recorded as it is cannot be sliced by",
+        )
+    min_rows = config.monitoring.min_rows
+    return tuple(
+        sliced_column(name, reference[name], rows, signature, min_rows=min_rows, seed=seed)
+        for name in asked
+        if rows is not None
+    )
 
 
 def _input_rows(frame: pd.DataFrame, signature: ModelSignature, time_column: str | None) -> Rows:

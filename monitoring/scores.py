@@ -1,59 +1,87 @@
 """How good the predictions of a window turn out to be, once true labels are known.
 
-Intervals come from a bootstrap that draws whole requests: rows of one request share their hour and
-their caller, and count as one observation. Requests themselves are taken as independent; where
-errors come in spells of days, the true interval is wider.
+Intervals come from a bootstrap of whole requests.
+
+`ece`, the expected calibration error, cannot be below 0, so chance alone raises it: the fewer the
+rows, the more. Its percentiles would show that as decay; the lower end of its interval takes off
+what chance adds to a model that is calibrated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.contracts import MetricScore, Task
+from seatrial.calibration import calibration_error
+from seatrial.contracts import MetricScore
+from seatrial.monitoring.bootstrap import Labelled, resample
 from seatrial.quality import HIGHER_IS_BETTER, measure_quality
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
-DRAWS = 1000
 INTERVAL = (2.5, 97.5)
+NORMAL_95 = 1.959964
 # A change of exactly `max_decay` is allowed, whatever the difference of two floats makes of it.
 ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Rows whose truth is known; `request` numbers the request that each row came in with."""
-
-    task: Task
-    truth: Array
-    label: Array | None
-    score: Array | None
-    request: Array
-
-    def __len__(self) -> int:
-        return len(self.truth)
 
 
 def score_metrics(
     rows: Labelled, baseline: Mapping[str, float], *, max_decay: float, seed: int
 ) -> tuple[MetricScore, ...]:
     """The task's metrics with 95 % intervals, each compared with the baseline's."""
-    values = measure_quality(rows.task, rows.truth, label=rows.label, score=rows.score)
-    draws = request_draws(rows.request, seed)
+    values = measure(rows)
+    draws = resample(values, rows, seed=seed)
     found = []
     for metric, value in values.items():
-        low, high = np.nanpercentile(bootstrap(metric, rows, draws), INTERVAL)
+        if metric == "ece":
+            interval = spread(metric, draws[metric]).interval(value, NORMAL_95)
+        else:
+            low, high = np.nanpercentile(draws[metric], INTERVAL)
+            interval = float(low), float(high)
         found.append(
-            metric_score(
-                metric, value, (float(low), float(high)), baseline.get(metric), max_decay=max_decay
-            )
+            metric_score(metric, value, interval, baseline.get(metric), max_decay=max_decay)
         )
     return tuple(found)
+
+
+def measure(rows: Labelled) -> dict[str, float]:
+    """The task's metrics, and the calibration error of a classifier of 0 and 1."""
+    found = measure_quality(rows.task, rows.truth, label=rows.label, score=rows.score)
+    binary = rows.task == "binary_classification" and rows.score is not None
+    if binary and np.isin(rows.truth, (0, 1)).all():
+        truth, score = np.asarray(rows.truth, dtype=float), np.asarray(rows.score, dtype=float)
+        found["ece"] = float(calibration_error(truth, score)[0])
+    return found
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a metric strays from draw to draw, and by how much chance raises it at most."""
+
+    error: float
+    chance: float = 0.0
+
+    def interval(self, value: float, deviations: float) -> tuple[float, float]:
+        """So many standard errors to either side; a metric that chance raises starts lower.
+
+        >>> Spread(error=0.25, chance=0.5).interval(2.0, 2)
+        (1.0, 2.5)
+        """
+        low, high = value - self.chance - deviations * self.error, value + deviations * self.error
+        return low if self.chance == 0 else max(low, 0.0), high
+
+
+def spread(metric: str, draws: Array) -> Spread:
+    """How far the metric strays over these draws, as far as it is defined."""
+    if metric != "ece":
+        return Spread(float(np.nanstd(draws)))
+    # The mean of |x| for a normal x about 0; a bin that is truly off is raised by less.
+    chance = np.sqrt(2 / np.pi) * draws.std(axis=0).sum()
+    return Spread(float(np.abs(draws).sum(axis=1).std()), float(chance))
 
 
 def metric_score(
@@ -79,68 +107,3 @@ def metric_score(
         change=None if baseline is None else value - baseline,
         decayed=decayed,
     )
-
-
-def request_draws(request: Array, seed: int) -> Array:
-    """How often each request occurs in each bootstrap draw: (DRAWS, requests)."""
-    count = int(request.max()) + 1
-    draws: Array = np.random.default_rng(seed).multinomial(
-        count, np.full(count, 1 / count), size=DRAWS
-    )
-    return draws
-
-
-def bootstrap(metric: str, rows: Labelled, draws: Array) -> Array:
-    """The metric in each draw; NaN where it is not defined."""
-    if metric == "auc":
-        return _auc_draws(rows, draws)
-    losses = _LOSSES[metric](rows)
-    requests = draws.shape[1]
-    sums = np.bincount(rows.request, weights=losses, minlength=requests)
-    sizes = np.bincount(rows.request, minlength=requests)
-    means: Array = (draws @ sums) / (draws @ sizes)
-    found: Array = np.sqrt(means) if metric == "rmse" else means
-    return found
-
-
-def weighted_auc(positive: Array, score: Array, weights: Array) -> Array:
-    """The area under the ROC curve for each row of `weights`; ties count half.
-
-    >>> weighted_auc(np.array([0, 1, 1]), np.array([0.2, 0.2, 0.9]), np.ones((1, 3)))
-    array([0.75])
-    """
-    distinct, group = np.unique(score, return_inverse=True)
-    found = np.full(len(weights), np.nan)
-    for number, weight in enumerate(weights):
-        up = np.bincount(group, weights=weight * positive, minlength=len(distinct))
-        down = np.bincount(group, weights=weight, minlength=len(distinct)) - up
-        pairs = up.sum() * down.sum()
-        if pairs > 0:
-            below = np.cumsum(down) - down / 2
-            found[number] = (up * below).sum() / pairs
-    return found
-
-
-def _auc_draws(rows: Labelled, draws: Array) -> Array:
-    positive = np.asarray(rows.truth, dtype=float)
-    score = np.asarray(rows.score, dtype=float)
-    parts = [weighted_auc(positive, score, draw[None, rows.request]) for draw in draws]
-    return np.concatenate(parts)
-
-
-def _errors(rows: Labelled) -> Array:
-    errors: Array = np.asarray(rows.score, dtype=float) - np.asarray(rows.truth, dtype=float)
-    return errors
-
-
-def _hits(rows: Labelled) -> Array:
-    hits: Array = np.asarray(rows.label) == np.asarray(rows.truth)
-    return hits.astype(float)
-
-
-_LOSSES: dict[str, Callable[[Labelled], Array]] = {
-    "accuracy": _hits,
-    "brier": lambda rows: _errors(rows) ** 2,
-    "rmse": lambda rows: _errors(rows) ** 2,
-    "mae": lambda rows: np.abs(_errors(rows)),
-}

@@ -45,7 +45,7 @@ from seatrial.monitoring.columns import (
     write_columns,
 )
 from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
-from seatrial.monitoring.reference import reference_parts, score_calibration
+from seatrial.monitoring.reference import evidence, reference_parts, validated_rows
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.suite import build_suite, write_suite
 from seatrial.monitoring.text import write_texts
@@ -95,9 +95,10 @@ def build(
         signature = read_contract(ModelSignature, folder / "signature.json")
         model = Model.load(folder)
         parts = reference_parts(reference, validation, model, signature, time_column, config)
-        calibration = score_calibration(validation, target, model, signature)
+        validated = validated_rows(validation, target, model, signature)
     monitoring, seed = config.monitoring, seed_from(model_package_arn or "")
     hidden, period = hidden_columns(config), _period(parts[0])
+    told = evidence(reference, validated, signature, config, hidden=hidden, seed=seed)
     asked = [item for item in model_columns(signature) if item.name not in hidden]
     parts = [part for part in (item.without(hidden) for item in parts) if part.columns]
     texts, parts = measure_texts(parts)
@@ -119,11 +120,12 @@ def build(
         false_alert_every_windows=monitoring.false_alert_every_windows,
         alert_rule=alert_rule(monitoring, summary),
         calibrations=learnt.calibrations,
-        score_calibration=calibration,
+        score_calibration=told.score_calibration,
         held_out_rows=len(next(iter(held_out.values()))),
         seed=seed,
-        quality=chosen.quality,
+        quality=chosen.quality | told.quality,
         candidate=chosen.name,
+        slices=told.slices,
     )
     write_columns(held_out, columns, output / "held_out.parquet")
     write_columns(sample(parts, seed), columns, output / "reference_sample.parquet")

@@ -20,6 +20,7 @@ from seatrial.monitoring.columns import model_columns
 from seatrial.monitoring.estimates import compare, estimate
 from seatrial.monitoring.labels import join, labelled_rows, read_labels
 from seatrial.monitoring.scores import score_metrics
+from seatrial.monitoring.slices import score_slices
 from seatrial.steps.entry import run
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def score(window: Path, labels: Path | None, monitoring: MonitoringConfig) -> La
     metrics = (
         score_metrics(labelled, baseline.quality, seed=baseline.seed, **decay) if enough else ()
     )
+    slices, level = score_slices(
+        joined.rows, signature, baseline.slices, monitoring, seed=baseline.seed
+    )
     expected = _promised(joined.rows, signature, baseline, monitoring.min_rows)
     return LabelScores(
         status="scored" if enough else "not enough labels",
@@ -61,6 +65,8 @@ def score(window: Path, labels: Path | None, monitoring: MonitoringConfig) -> La
         unmatched_labels=joined.unmatched,
         metrics=metrics,
         estimates=tuple(compare(promised, expected, metrics, **decay)),
+        slices=slices,
+        slice_level=level,
     )
 
 

@@ -223,6 +223,7 @@ class MonitoringConfig(Part):
     max_decay: NonNegativeFloat
     firehose_buffer_s: NonNegativeFloat
     arm_deadline_s: PositiveFloat
+    slices: tuple[str, ...]
 
 
 class ReactionsConfig(Part):

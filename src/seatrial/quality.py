@@ -15,6 +15,7 @@ HIGHER_IS_BETTER = {
     "accuracy": True,
     "f1": True,
     "brier": False,
+    "ece": False,
     "rmse": False,
     "mae": False,
 }

@@ -7,6 +7,7 @@ over HTTP, MLflow keeps a SQLite file.
 from __future__ import annotations
 
 import gzip
+import html
 import json
 import shutil
 from collections.abc import Iterator
@@ -169,6 +170,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
         bucket=BUCKET,
         endpoint={"name": ENDPOINT},
         tracking={"mlflow_uri": f"sqlite:///{root / 'mlflow.db'}"},
+        monitoring={"slices": ["hour"]},
     )
     (root / "config.yaml").write_text(config.to_yaml())
     write_candidates(root)
@@ -260,7 +262,12 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
     assert found.score_calibration is not None
     assert list(summary.columns) == [*COLUMNS, "label", "score"]
     assert summary.columns["label"].kind == "categorical"
-    assert found.quality == {"auc": 0.73, "accuracy": 0.65}
+    assert found.quality.keys() == {"auc", "accuracy", "ece"}
+    assert (found.quality["auc"], found.quality["accuracy"]) == (0.73, 0.65)
+    assert 0 < found.quality["ece"] < 1
+    [hours] = found.slices
+    assert (hours.column, hours.upper) == ("hour", (7.0, 15.0))
+    assert all(item.rows > 200 and item.quality["accuracy"] > 0.6 for item in hours.slices)
     assert (found.started_at, found.ended_at) == (START, START + timedelta(days=84, hours=-1))
     held_out = pd.read_parquet(baseline / "held_out.parquet")
     assert len(held_out) == found.held_out_rows >= 200
@@ -270,7 +277,8 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
 def test_what_the_endpoint_hides_is_in_no_file_of_the_baseline(place: Place) -> None:
     hidden = {"SEATRIAL_RECORD_DROP": "carrier"}
     endpoint = place.config.endpoint.model_copy(update={"environment": hidden})
-    config = place.config.model_copy(update={"endpoint": endpoint})
+    unsliced = place.config.monitoring.model_copy(update={"slices": ()})
+    config = place.config.model_copy(update={"endpoint": endpoint, "monitoring": unsliced})
     secret, out = "Zoe Quill", place.root / "baseline-hidden"
     rows = rows_from(START, 84, seed=0).assign(carrier=secret)
     made = build_baseline.build(
@@ -565,6 +573,18 @@ def test_labels_show_the_decay_with_its_interval(
     assert accuracy.decayed
     assert accuracy.low < accuracy.value < accuracy.high < 0.65 - 0.02
     assert any(reason.startswith("Decay: accuracy is 0.") for reason in warm_week[0].reasons)
+
+
+def test_each_slice_that_decayed_is_named(
+    place: Place, warm_week: tuple[Monitoring, list[dict[str, Any]]]
+) -> None:
+    labels, names = warm_week[0].labels, ("hour<=7", "7<hour<=15", "hour>15")
+    assert {item.name for item in labels.decayed_slices} == set(names)
+    assert sum(item.rows for item in labels.slices) == labels.labelled_rows
+    page = (place.root / "warm/monitoring/monitoring.html").read_text()
+    for name in names:
+        assert any(reason.startswith(f"Decay where {name}, ") for reason in warm_week[0].reasons)
+        assert html.escape(name) in page
 
 
 def test_steps_agree_with_the_verdict(place: Place, warm_week: tuple[Monitoring, Any]) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seatrial.calibration import calibration_error
 from seatrial.cli.compare_table import say_outcome
 from seatrial.comparison.answering import Outcome
-from seatrial.comparison.calibration import calibration_error, calibration_rise
+from seatrial.comparison.calibration import calibration_rise
 from seatrial.comparison.decision import decide, margin_of, objections, within
 from seatrial.comparison.mlflow_access import require_plugin
 from seatrial.comparison.quality import (

@@ -24,6 +24,7 @@ from seatrial.contracts import (
     Monitoring,
     QualityReport,
     Reaction,
+    SliceScore,
     Window,
     read_contract,
 )
@@ -181,6 +182,20 @@ def test_reasons_name_columns_with_numbers_decay_first() -> None:
         "Quality: pressure breaks expect_column_values_to_be_between: wanted max_value 100; for "
         "example -999.",
     )
+
+
+def test_a_decayed_slice_alerts_by_its_name_and_is_counted() -> None:
+    [metric] = auc(decayed=True).metrics
+    slices = (
+        SliceScore(name="carrier=AA", rows=812, status="scored", metrics=(metric,)),
+        SliceScore(name="carrier=DL", rows=7, status="not enough"),
+    )
+    labels = auc(decayed=False).model_copy(update={"slices": slices, "slice_level": 0.95})
+    found = findings(labels=labels)
+    assert found.ailments == ("decay",)
+    assert letter_of(found).subject == "seatrial alert: flights: decay in carrier=AA"
+    [data] = [item for item in metric_data(found) if item["MetricName"] == "DecayedSlices"]
+    assert data["Value"] == 1
 
 
 @pytest.mark.parametrize(

@@ -22,16 +22,17 @@ from seatrial.contracts import (
     write_contract,
 )
 from seatrial.errors import InputError
-from seatrial.monitoring.labels import join, labelled_rows, read_labels
-from seatrial.monitoring.scores import (
+from seatrial.monitoring.bootstrap import (
     DRAWS,
     Labelled,
     bootstrap,
-    metric_score,
+    gap_draws,
     request_draws,
-    score_metrics,
+    resample,
     weighted_auc,
 )
+from seatrial.monitoring.labels import join, labelled_rows, read_labels
+from seatrial.monitoring.scores import measure, metric_score, score_metrics, spread
 from seatrial.quality import measure_quality
 from seatrial.steps.score_labels import score
 
@@ -75,15 +76,19 @@ def test_an_auc_of_one_class_is_not_defined() -> None:
 
 @pytest.mark.parametrize("rows", [binary(), regression()], ids=["binary", "regression"])
 def test_undrawn_rows_give_the_metrics_of_the_baseline(rows: Labelled) -> None:
-    exact = measure_quality(rows.task, rows.truth, label=rows.label, score=rows.score)
-    for metric, value in exact.items():
-        once = bootstrap(metric, rows, np.ones((1, ROWS), dtype=int))
+    for metric, value in measure(rows).items():
+        undrawn = np.ones((1, ROWS), dtype=int)
+        once = (
+            np.abs(gap_draws(rows, undrawn)).sum(axis=1)
+            if metric == "ece"
+            else bootstrap(metric, rows, undrawn)
+        )
         assert once[0] == pytest.approx(value, abs=1e-12)
 
 
 def test_intervals_hold_the_value_and_shrink_with_the_rows() -> None:
     scores = by_name(score_metrics(binary(), {}, max_decay=0.02, seed=1))
-    assert set(scores) == {"auc", "accuracy", "brier"}
+    assert set(scores) == {"auc", "accuracy", "brier", "ece"}
     for item in scores.values():
         assert item.low < item.value < item.high
         assert item.baseline is item.change is None
@@ -101,7 +106,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         rows = binary(seed)
         assert rows.score is not None
         some = Labelled(rows.task, rows.truth[few], None, rows.score[few], rows.request[few])
-        draws = bootstrap("auc", some, request_draws(some.request, seed)[:200])
+        draws = resample(["auc"], some, seed=seed, draws=200)["auc"]
         low, high = np.percentile(draws, [2.5, 97.5])
         holds += low <= truth <= high
     assert holds >= 34
@@ -127,10 +132,20 @@ def test_rows_of_one_request_count_as_one_observation() -> None:
 
 
 def test_draws_are_as_many_as_there_are_requests() -> None:
-    draws = request_draws(np.array([0, 0, 1, 2]), seed=1)
+    [draws] = request_draws(np.array([0, 0, 1, 2]), seed=1)
     assert draws.shape == (DRAWS, 3)
     assert (draws.sum(axis=1) == 3).all()
-    assert (draws == request_draws(np.array([0, 0, 1, 2]), seed=1)).all()
+
+
+def test_many_requests_are_drawn_a_few_times_at_once_and_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = binary()
+    whole = resample(measure(rows), rows, seed=1, draws=5)
+    monkeypatch.setattr("seatrial.monitoring.bootstrap.MAX_CELLS", 2 * ROWS)
+    assert [len(draws) for draws in request_draws(rows.request, 1, draws=5)] == [2, 2, 1]
+    for metric, values in resample(measure(rows), rows, seed=1, draws=5).items():
+        np.testing.assert_allclose(values, whole[metric], rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +178,44 @@ def test_a_model_that_lost_its_skill_decayed_and_one_that_did_not_has_not() -> N
     same = by_name(score_metrics(binary(1), baseline, max_decay=0.02, seed=1))
     worse = by_name(score_metrics(binary(1, skill=0.5), baseline, max_decay=0.02, seed=1))
     assert not any(item.decayed for item in same.values())
-    assert all(item.decayed for item in worse.values())
+    assert {item.metric for item in worse.values() if item.decayed} == {"auc", "accuracy", "brier"}
+
+
+def calibrated(seed: int, rows: int, *, off: float = 0.0) -> Labelled:
+    """Scores that come true as often as they say, or by `off` less often."""
+    random = np.random.default_rng(seed)
+    score = off + (1 - off) * random.beta(1.2, 3, rows)
+    truth = (random.random(rows) < score - off).astype(int)
+    return Labelled("binary_classification", truth, None, score, np.arange(rows))
+
+
+@pytest.mark.parametrize("rows", [200, 1_000])
+def test_what_chance_adds_to_a_calibration_error_is_no_decay(rows: int) -> None:
+    """By percentiles every window of 200 rows would be a decay of more than 0.02."""
+    for seed in range(10):
+        scored = calibrated(seed, rows)
+        value, around = (
+            measure(scored)["ece"],
+            spread("ece", resample(["ece"], scored, seed=seed)["ece"]),
+        )
+        low, high = around.interval(value, 1.96)
+        assert 0 <= low <= value <= high
+        assert not metric_score("ece", value, (low, high), 0.0, max_decay=0.02).decayed
+
+
+def test_scores_that_no_longer_come_true_are_a_decay_of_calibration() -> None:
+    baseline = measure(calibrated(0, ROWS))
+    found = by_name(score_metrics(calibrated(1, ROWS, off=0.1), baseline, max_decay=0.02, seed=1))
+    assert found["ece"].value == pytest.approx(0.1, abs=0.02)
+    assert found["ece"].decayed
+
+
+def test_only_a_truth_of_zero_and_one_has_a_calibration_error() -> None:
+    rows = calibrated(0, 300)
+    assert "ece" in measure(rows)
+    assert "ece" not in measure(regression())
+    doubled = Labelled(rows.task, rows.truth + 1, None, rows.score, rows.request)
+    assert "ece" not in measure(doubled)
 
 
 # Labels: files, and joining them.

@@ -8,9 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from seatrial import calibration
 from seatrial.contracts import CategoricalSummary, NumericSummary, Summary
 from seatrial.errors import InputError
-from seatrial.monitoring import bounds, detection_rates, scores, selftest, summary
+from seatrial.monitoring import bootstrap, bounds, detection_rates, scores, selftest, summary
 from seatrial.monitoring.merging import merge, subtract
 from seatrial.monitoring.summary import (
     MAX_CELLS,
@@ -200,7 +201,9 @@ def test_a_summary_survives_json_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [bounds, detection_rates, scores, selftest, summary], ids=lambda m: m.__name__
+    "module",
+    [bootstrap, bounds, calibration, detection_rates, scores, selftest, summary],
+    ids=lambda m: m.__name__,
 )
 def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
     failed, attempted = doctest.testmod(module)

@@ -9,6 +9,8 @@ from seatrial.contracts.baseline import (
     DriftBound,
     NumericSummary,
     ScoreCalibration,
+    SlicedColumn,
+    SliceQuality,
     Summary,
     Vocabulary,
 )
@@ -60,6 +62,7 @@ from seatrial.contracts.monitoring import (
     Monitoring,
     QualityReport,
     Reaction,
+    SliceScore,
     Window,
 )
 from seatrial.contracts.optimization import (
@@ -175,6 +178,9 @@ __all__ = [
     "ServerlessConfiguration",
     "ServiceMetric",
     "Serving",
+    "SliceQuality",
+    "SliceScore",
+    "SlicedColumn",
     "Source",
     "SourceFormat",
     "Start",

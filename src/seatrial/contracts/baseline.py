@@ -113,12 +113,36 @@ class ScoreCalibration(Part):
     rates: tuple[float, ...] = Field(min_length=1)
 
 
+class SliceQuality(Part):
+    """The model's metrics on the validation rows of one slice, with their standard errors.
+
+    None of them if there are fewer rows than `monitoring.min_rows`.
+    """
+
+    name: str
+    rows: NonNegativeInt
+    quality: dict[str, float]
+    errors: dict[str, NonNegativeFloat]
+
+
+class SlicedColumn(Part):
+    """The slices of one input column: its categories, or numbers up to each of `upper` and over.
+
+    `upper` is None for categories. Missing values are a slice, too.
+    """
+
+    column: str
+    upper: tuple[float, ...] | None
+    slices: tuple[SliceQuality, ...]
+
+
 class Baseline(Contract):
     """Written by build_baseline; read by judge_readiness and by every monitoring step.
 
     `candidate` is whose predictions the output columns are; judge_readiness says how far those of
-    the one it chooses can be from them. `quality` are its metrics on validation data;
-    of `false_alert_every_windows` ordinary windows one may alert, over all columns together.
+    the one it chooses can be from them. `quality` are its metrics on validation data, `slices` on
+    parts of it; of `false_alert_every_windows` ordinary windows one may alert, over all columns
+    together.
     """
 
     model_package_arn: str | None
@@ -139,3 +163,4 @@ class Baseline(Contract):
     seed: NonNegativeInt
     quality: dict[str, float]
     candidate: str = "fp32"
+    slices: tuple[SlicedColumn, ...] = ()

@@ -162,10 +162,28 @@ class MetricEstimate(Part):
     parted: bool
 
 
+class SliceScore(Part):
+    """The metrics on the labelled rows of one slice, if window and validation data have enough.
+
+    Intervals hold the errors of both, each judged at `LabelScores.slice_level`.
+    """
+
+    name: str
+    rows: NonNegativeInt
+    status: Literal["scored", "not enough"]
+    metrics: tuple[MetricScore, ...] = ()
+
+    @property
+    def decayed(self) -> tuple[MetricScore, ...]:
+        """The metrics that are worse than the configuration allows."""
+        return tuple(item for item in self.metrics if item.decayed)
+
+
 class LabelScores(Contract):
     """Written by score_labels; `status` says why there is nothing to score, if so.
 
-    `estimates` need no labels: of a binary classifier whose scores were calibrated.
+    `estimates` need no labels: of a binary classifier whose scores were calibrated. `slice_level`
+    is that of the slices' intervals: the more are judged, the closer it is to 1 (Bonferroni).
     """
 
     status: Literal["scored", "no labels", "not enough labels"]
@@ -173,11 +191,25 @@ class LabelScores(Contract):
     unmatched_labels: NonNegativeInt
     metrics: tuple[MetricScore, ...]
     estimates: tuple[MetricEstimate, ...] = ()
+    slices: tuple[SliceScore, ...] = ()
+    slice_level: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def decayed_slices(self) -> tuple[SliceScore, ...]:
+        """The slices on which a metric is worse than the configuration allows."""
+        return tuple(item for item in self.slices if item.decayed)
 
     @property
     def concept_drift(self) -> tuple[MetricEstimate, ...]:
         """The estimates that the labels contradict."""
         return tuple(item for item in self.estimates if item.parted)
+
+    @property
+    def worse(self) -> bool:
+        """True if labels say so: of a metric, of one on a slice, or of what scores mean."""
+        return bool(
+            any(item.decayed for item in self.metrics) or self.decayed_slices or self.concept_drift
+        )
 
 
 class Reaction(Part):

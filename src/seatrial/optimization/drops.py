@@ -14,7 +14,7 @@ import numpy as np
 
 from seatrial.contracts import Estimate, Task
 from seatrial.guards import Predictions
-from seatrial.monitoring.scores import weighted_auc
+from seatrial.monitoring.bootstrap import weighted_auc
 from seatrial.quality import HIGHER_IS_BETTER
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from seatrial.report.distribution_charts import distribution_charts
 from seatrial.report.frame import document, framed
 from seatrial.report.markup import Markup, element, join, table
 from seatrial.report.numbers import DASH, shown
+from seatrial.report.slice_part import slice_part
 from seatrial.report.svg import Figure
 from seatrial.report.window_charts import columns_chart, metrics_chart, timeline_chart
 
@@ -31,6 +32,7 @@ def render_window(found: Monitoring, windows: Sequence[WindowVerdict]) -> str:
         _done(found.reactions),
         element("h2", "What was found"),
         element("div", *map(framed, _figures(found, windows)), _beside(), class_="charts"),
+        slice_part(found.labels),
         _estimates(found.labels),
         _quality(found),
         _records(window),
