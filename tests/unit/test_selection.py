@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seatrial.archives import pack
 from seatrial.contracts import BatchLatency, Candidate, Estimate, Start
+from seatrial.optimization import packing
 from seatrial.optimization.packing import pack_survivors
 from seatrial.optimization.selection import select, slower
 
@@ -155,3 +158,26 @@ def test_there_is_a_folder_for_the_reasons_although_nothing_could_be_built(tmp_p
     broken = candidate("fp32", 1.0, rejection="could not be built")
     assert pack_survivors([broken], {}, tmp_path / "new" / "candidates") == (broken,)
     assert (tmp_path / "new" / "candidates").is_dir()
+
+
+def test_a_full_disk_costs_the_candidate_that_met_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {name: tmp_path / "built" / name for name in ("fp32", "int8-dynamic")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(b"a model")
+
+    def full(folder: Path, archive: Path) -> Path:
+        if archive.parent.name != "fp32":
+            archive.parent.mkdir(parents=True)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pack(folder, archive)
+
+    monkeypatch.setattr(packing, "pack", full)
+    drafts = [candidate("fp32", 10), candidate("int8-dynamic", 5)]
+    kept, lost = pack_survivors(drafts, folders, tmp_path / "out")
+    assert kept.archive == "fp32/model.tar.gz"
+    assert not (tmp_path / "out" / "int8-dynamic").exists()
+    assert lost.rejection == "could not be packed: the disk is full (No space left on device)"
+    assert not lost.survivor
