@@ -203,5 +203,5 @@ class Cloud:
             for part in (self._scaling, self._schedules):
                 try:
                     await asyncio.to_thread(part.tick)
-                except Exception:
+                except Exception:  # whatever it is, what is due later must not be lost by it
                     _log.exception("what is due could not be done; it is tried again")
