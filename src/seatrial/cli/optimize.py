@@ -140,6 +140,7 @@ def say_optimization(found: Optimization, where: str) -> None:
                 _verdict(item),
             )
             for item in found.candidates
+            if _verdict(item) != "n/a"  # a line below says why
         ],
     )
     if measured:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seatrial.contracts import Action, Contract, Readiness, ServerlessConfiguration
 
 GOOD, AGAINST, FAILED = 0, 1, 2
+LONGEST_NAME = 24  # characters of a first column that leave room for others in 80
 # Short enough for a terminal of 80 columns.
 UNITS = {
     "requests at once": "at once",
@@ -64,15 +65,17 @@ def say_contract(contract: Contract) -> None:
 
 
 def say_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table for people."""
+    """A table for people; a name in its first column stays in one piece, to be copied."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
+    lines = list(rows)
+    short = all(len(row[0]) <= LONGEST_NAME for row in lines)
+    for number, name in enumerate(columns):
+        table.add_column(name, overflow="fold", no_wrap=number == 0 and short)
+    for row in lines:
         table.add_row(*row)
     Console().print(table)
 

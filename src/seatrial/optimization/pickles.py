@@ -68,8 +68,8 @@ def require_loadable(scan: Scan, *, name: str, trusted: bool) -> None:
         got=scan.error or f"imports of {refused}{f' and {more} more' if more > 0 else ''}",
         allowed="a pickle of plain scikit-learn, LightGBM or XGBoost estimators",
         do=(
-            "Save it with serialization_format='skops', or, if you know who made it, name its "
-            "source as trusted"
+            "Save it with serialization_format='skops', or, if you know who made it, trust its "
+            "source: --trust, or optimization.trusted_sources"
         ),
     )
 

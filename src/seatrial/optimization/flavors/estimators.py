@@ -21,7 +21,8 @@ def inspect_object(path: Path, *, trusted: bool) -> Inspection:
                 "the model asks to load types of packages that are not trusted",
                 got=", ".join(refused),
                 allowed="estimators of scikit-learn, LightGBM and XGBoost, and their parts",
-                do="Build the model from these, or name its source as trusted",
+                do="Build the model from these, or trust its source: --trust, or "
+                "optimization.trusted_sources",
             )
         findings = tuple(f"not on the allow list: {name}" for name in refused)
         if refused:
