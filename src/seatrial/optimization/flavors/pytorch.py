@@ -41,8 +41,8 @@ def inspect(model: MlflowModel, *, trusted: bool) -> Inspection:
             "a PyTorch module runs code when it is loaded",
             got=model.folder.name,
             allowed="sources that you trust by name, on a system that can confine a process",
-            do="Export it with torch.onnx.export and hand that in, or trust its source: --trust, or "
-            "optimization.trusted_sources",
+            do="Export it with torch.onnx.export and hand that in, or trust its source: --trust, "
+            "or optimization.trusted_sources",
         )
     return Inspection("pt2" if _exported(model) else "pickle", "user", ())
 
