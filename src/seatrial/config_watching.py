@@ -26,6 +26,7 @@ class MonitoringConfig(Part):
     critical_columns: tuple[str, ...]
     min_drifted_columns: PositiveInt
     drift_floor: NonNegativeFloat
+    domain_classifier: bool
     min_rows: PositiveInt
     max_rows: PositiveInt
     max_reference_rows: NonNegativeInt
