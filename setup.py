@@ -30,8 +30,9 @@ SERVING = [
 ]
 # XGBoost's default wheel brings 700 MB for GPUs; xgboost-cpu is the same module without, but has
 # no wheel for macOS, whose default one has none of that either.
+LIGHTGBM = "lightgbm>=4.6,<5"
 OPTIMIZE = [
-    "lightgbm>=4.6,<5",
+    LIGHTGBM,
     "mlflow>=3.10,<4",
     "onnx>=1.19,<2",
     "onnxmltools>=1.16,<2",
@@ -54,6 +55,8 @@ MONITOR = [
     "pyarrow>=20",
     "scipy>=1.14,<2",
 ]
+# For monitoring.domain_classifier, which is off unless it is asked for.
+CLASSIFIER = [LIGHTGBM]
 # A cold start moves all that follows, so the simulation is a loop: numba compiles it.
 COST = ["numba>=0.63,<1", "numpy>=2,<3"]
 PIPELINES = ["sagemaker>=3.20,<4"]
@@ -107,6 +110,7 @@ setup(
         "optimize": OPTIMIZE,
         "pytorch": PYTORCH,
         "monitor": MONITOR,
+        "classifier": CLASSIFIER,
         "cost": COST,
         "pipelines": PIPELINES,
         "managed-mlflow": MANAGED_MLFLOW,

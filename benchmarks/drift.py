@@ -1,10 +1,13 @@
 """How often ordinary windows alert, against the budget, and how often drifted ones do.
 
-    python benchmarks/drift.py [--short]
+    python benchmarks/drift.py [--short] [--only columns|classifier]
 
 False alerts are counted twice: with the effect floor of the defaults, and without any, where the
 budget alone has to hold. Rates are means over references, each with windows of its own; the
 sampling error is that of those means (95 %, by the references' own spread).
+
+With the domain classifier on, a window's alert is the columns' or its own; drifts are of how two
+columns go together, each of which stays as it is.
 """
 
 from __future__ import annotations
@@ -21,13 +24,16 @@ import numpy as np
 from seatrial.config import MonitoringConfig, load_config
 from seatrial.contracts import Baseline, DriftReport, Summary
 from seatrial.examples.flights.data import FEATURES, TIME, TRAINING, Period, load_flights, within
-from seatrial.monitoring.baseline import Rows, alert_rule, learn_bounds, summarise_parts
+from seatrial.monitoring.baseline import Rows, sample, summarise_parts
+from seatrial.monitoring.classifier_bounds import bound_for, judge_together, with_classifier
 from seatrial.monitoring.columns import times_of
 from seatrial.monitoring.drift import decide
+from seatrial.monitoring.subject import Subject, make_baseline
 from seatrial.monitoring.summary import summarise
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Columns = dict[str, Array]
+Change = Callable[[Columns, int], Columns]
 HOURS, WEEK_H = 168, 168.0
 START = np.datetime64("2024-01-01T00:00:00", "us")
 NUMBERS, CATEGORIES = 20, 5
@@ -95,36 +101,25 @@ class Monitor:
 
     baseline: Baseline
     reference: Summary
+    sample: Columns
 
     def judge(self, window: Mapping[str, Array]) -> DriftReport:
         """The verdict on a week."""
         summary = summarise(window, like=self.reference)
-        return decide(self.baseline, self.reference, summary, window_h=WEEK_H, min_rows=200)
+        report = decide(self.baseline, self.reference, summary, window_h=WEEK_H, min_rows=200)
+        known = bound_for(self.baseline, WEEK_H)
+        if known is None:
+            return report
+        found = judge_together(self.sample, window, self.reference, known)
+        return with_classifier(report, found)
 
 
 def learn(rows: Rows, config: MonitoringConfig) -> Monitor:
     """A monitor of these rows."""
     summary = summarise_parts([rows], set())
-    learnt = learn_bounds([rows], summary, config)
-    baseline = Baseline(
-        model_package_arn=None,
-        task="regression",
-        target="y",
-        rows=len(rows),
-        started_at=None,
-        ended_at=None,
-        input_columns=tuple(rows.columns),
-        output_columns=(),
-        bounds=learnt.bounds,
-        bound_method=learnt.method,
-        false_alert_every_windows=config.false_alert_every_windows,
-        alert_rule=alert_rule(config, summary),
-        calibrations=learnt.calibrations,
-        held_out_rows=0,
-        seed=1,
-        quality={},
-    )
-    return Monitor(baseline, summary)
+    subject = Subject(task="regression", target="y", input_columns=tuple(rows.columns))
+    baseline = make_baseline(subject, [rows], summary, config, seed=1)
+    return Monitor(baseline, summary, sample([rows], seed=1))
 
 
 @dataclass(frozen=True)
@@ -140,10 +135,10 @@ class Trial:
         self,
         draw: Callable[[np.random.Generator, int], Columns],
         config: MonitoringConfig,
-        change: Callable[[Columns, int], Columns] = lambda window, _: window,
-    ) -> Rate:
-        """The share of windows that alert, of what follows each reference."""
-        found: list[list[bool]] = []
+        *changes: Change,
+    ) -> list[Rate]:
+        """The share of windows that alert, of what follows each reference, by change."""
+        found: list[list[list[bool]]] = [[] for _ in changes]
         blocks = self.blocks or 12
         for number in range(self.references):
             values = draw(np.random.default_rng([7, number]), (blocks + self.windows) * self.rows)
@@ -153,13 +148,14 @@ class Trial:
                 times = START + (hours * 3600).astype("timedelta64[s]")
             first = {name: column[: blocks * self.rows] for name, column in values.items()}
             monitor = learn(Rows(first, times), config)
-            found.append(
-                [
-                    monitor.judge(change(window, number)).status == "drift"
-                    for window in _windows(values, blocks, self)
-                ]
-            )
-        return rate(found)
+            for rates, change in zip(found, changes, strict=True):
+                rates.append(
+                    [
+                        monitor.judge(change(window, number)).status == "drift"
+                        for window in _windows(values, blocks, self)
+                    ]
+                )
+        return [rate(rates) for rates in found]
 
 
 def _windows(values: Columns, blocks: int, trial: Trial) -> Iterator[Columns]:
@@ -168,10 +164,27 @@ def _windows(values: Columns, blocks: int, trial: Trial) -> Iterator[Columns]:
         yield {name: column[part] for name, column in values.items()}
 
 
+def unchanged(window: Columns, _: int) -> Columns:
+    """An ordinary window."""
+    return window
+
+
 def shifted(window: Columns, number: int) -> Columns:
     """One of the columns of numbers 0.25 standard deviations higher."""
     name = f"n{number % NUMBERS}"
     return {**window, name: window[name] + 0.25}
+
+
+def joined(window: Columns, _: int) -> Columns:
+    """Two columns of numbers in the same order: each has the values that it had."""
+    order = np.argsort(np.argsort(window["n0"]))
+    return {**window, "n1": np.sort(window["n1"])[order]}
+
+
+def parted(window: Columns, number: int) -> Columns:
+    """A column of numbers in an order of its own."""
+    random = np.random.default_rng([9, number])
+    return {**window, "n0": random.permutation(window["n0"])}
 
 
 def flights_weeks(config: MonitoringConfig) -> tuple[Rate, Rate]:
@@ -205,30 +218,69 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def say_columns(config: MonitoringConfig, *, short: bool) -> None:
+    """False alerts and detections of columns, one by one."""
+    bare = config.model_copy(update={"drift_floor": 0.0})
+    for blocks in (12, 26, 0):
+        trial = Trial(10 if short else 100, 10, blocks, 1_000)
+        for name, draw in scenarios(blocks):
+            [without] = trial.run(draw, bare, unchanged)
+            [floored] = trial.run(draw, config, unchanged)
+            say(
+                f"{_learnt(blocks):9} {name:15} no floor {without}   "
+                f"floor {config.drift_floor:g} {floored}"
+            )
+    for blocks in (12, 0):
+        trial = Trial(5 if short else 20, 5, blocks, 5_000)
+        [seen] = trial.run(independent, config, shifted)
+        say(f"0.25 sigma in one of 25, 5000 rows, {blocks} blocks: detected {seen}")
+    own, summer = flights_weeks(config)
+    say(f"flights, own weeks left out: {own}\nflights, June to August: detected {summer}")
+
+
+def say_classifier(config: MonitoringConfig, *, short: bool) -> None:
+    """The same with the domain classifier on, and drifts that no column shows."""
+    both = config.model_copy(update={"domain_classifier": True})
+    bare = both.model_copy(update={"drift_floor": 0.0})
+    for blocks in (12, 0):
+        trial = Trial(5 if short else 20, 10, blocks, 1_000)
+        for name, draw in scenarios(blocks):
+            change = parted if name == "correlated" else joined
+            [without] = trial.run(draw, bare, unchanged)
+            floored, seen = trial.run(draw, both, unchanged, change)
+            [alone] = trial.run(draw, config, change)
+            say(
+                f"with classifier, {_learnt(blocks):9} {name:15} no floor {without}   "
+                f"floor {both.drift_floor:g} {floored}   "
+                f"two columns {change.__name__} {seen}, by columns alone {alone}"
+            )
+    own, summer = flights_weeks(both)
+    say(f"with classifier, flights, own weeks left out: {own}, June to August: {summer}")
+
+
+def scenarios(blocks: int) -> Iterator[tuple[str, Callable[[np.random.Generator, int], Columns]]]:
+    """Those that such a reference is for: rows that are not independent need their times."""
+    for name, draw in SCENARIOS.items():
+        if blocks or name != "autocorrelated":
+            yield name, draw
+
+
+def _learnt(blocks: int) -> str:
+    return f"{blocks} blocks" if blocks else "no times"
+
+
 def main() -> None:
     """Print all rates."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="fewer references")
-    short = parser.parse_args().short
+    parser.add_argument("--only", choices=("columns", "classifier"))
+    args = parser.parse_args()
     config = load_config().monitoring
-    bare = config.model_copy(update={"drift_floor": 0.0})
     say(f"budget: one false alert in {config.false_alert_every_windows:g} windows")
-    for blocks in (12, 26, 0):
-        trial = Trial(10 if short else 100, 10, blocks, 1_000)
-        for name, draw in SCENARIOS.items():
-            if name == "autocorrelated" and not blocks:
-                continue  # where rows are not independent, the reference needs its times
-            learnt = f"{blocks} blocks" if blocks else "no times"
-            say(
-                f"{learnt:9} {name:15} no floor {trial.run(draw, bare)}   "
-                f"floor {config.drift_floor:g} {trial.run(draw, config)}"
-            )
-    for blocks in (12, 0):
-        trial = Trial(5 if short else 20, 5, blocks, 5_000)
-        seen = trial.run(independent, config, shifted)
-        say(f"0.25 sigma in one of 25, 5000 rows, {blocks} blocks: detected {seen}")
-    own, summer = flights_weeks(config)
-    say(f"flights, own weeks left out: {own}\nflights, June to August: detected {summer}")
+    if args.only != "classifier":
+        say_columns(config, short=args.short)
+    if args.only != "columns":
+        say_classifier(config, short=args.short)
 
 
 if __name__ == "__main__":

@@ -148,10 +148,15 @@ def block_levels(parts: Sequence[Strays], floor: float) -> dict[str, Array]:
 
 
 def block_bounds(
-    parts: Sequence[Strays], budget: Budget, *, window_h: float
+    parts: Sequence[Strays], budget: Budget, *, window_h: float, further: Array | None = None
 ) -> tuple[tuple[DriftBound, ...], Calibration]:
-    """A bound per signal, so that all together stay within the budget."""
+    """A bound per signal, so that all together stay within the budget.
+
+    `further` are each block's levels of something that alerts by itself, beside the columns.
+    """
     figures = alert_levels(block_levels(parts, budget.floor), budget.rule)
+    if further is not None:
+        figures = np.maximum(figures, further[: len(figures)])
     calibration = calibrate(figures, budget.every_windows, window_h=window_h)
     bounds = tuple(
         DriftBound(

@@ -48,10 +48,12 @@ def limits(baseline: Baseline, reference: Summary, *, rows: int, window_h: float
     if all(rows >= item.block_rows > 0 for item in bounds.values()):
         found = {key: Limit(item.bound, item.floor) for key, item in bounds.items()}
         return Limits(found, by_length.get(length))
+    # Without blocks the classifier has half of the budget to itself.
+    halves = 2 if baseline.classifier and not baseline.calibrations else 1
     chance = learn_chance(
         reference,
         rows,
-        every_windows=baseline.false_alert_every_windows,
+        every_windows=halves * baseline.false_alert_every_windows,
         window_h=length,
         seed=baseline.seed,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from seatrial.aws import explained
 from seatrial.contracts import (
+    ClassifierVerdict,
     ColumnDrift,
     DriftReport,
     LabelScores,
@@ -20,6 +21,7 @@ from seatrial.contracts import (
 )
 from seatrial.contracts.verdicts import Ailment
 from seatrial.monitoring.decay_reasons import decay_reasons
+from seatrial.monitoring.drift_reasons import drift_reasons
 from seatrial.monitoring.missed_windows import missed_reason
 
 NAMESPACE = "seatrial"
@@ -46,9 +48,15 @@ class Findings:
 
     @property
     def moved(self) -> tuple[ColumnDrift, ...]:
-        """The columns that moved, if they are enough for an alert."""
+        """The columns that moved, if there is an alert about drift."""
         drifted = self.drift.status == "drift"
         return tuple(item for item in self.drift.columns if drifted and item.drifted)
+
+    @property
+    def together(self) -> ClassifierVerdict | None:
+        """What the domain classifier found, if it alerts."""
+        found = self.drift.classifier
+        return found if found is not None and found.status == "drift" else None
 
     @property
     def ailments(self) -> tuple[Ailment, ...]:
@@ -82,7 +90,7 @@ def reasons(findings: Findings) -> tuple[str, ...]:
         *([missed_reason(findings.missed)] if findings.missed else ()),
         *([_blind_reason(findings.window)] if findings.window.blind else ()),
         *decay_reasons(findings.labels),
-        *(_drift_reason(item) for item in findings.moved),
+        *drift_reasons(findings.moved, findings.together),
         *(
             f"Quality: {item.column or 'the table'} breaks {item.expectation}: {item.detail}."
             for item in broken[:MAX_QUALITY_REASONS]
@@ -103,6 +111,8 @@ def metric_data(findings: Findings) -> list[dict[str, Any]]:
     }
     if findings.drift.status != "not enough data":
         values["DriftedColumns"] = float(len(findings.drift.drifted_columns))
+    if findings.drift.classifier is not None and findings.drift.classifier.auc is not None:
+        values["ClassifierAuc"] = findings.drift.classifier.auc
     if findings.labels.slice_level is not None:
         values["DecayedSlices"] = float(len(findings.labels.decayed_slices))
     if findings.window.completeness_ratio is not None:
@@ -170,6 +180,8 @@ def _headlines(findings: Findings) -> Iterator[str]:
         yield "concept drift"
     if findings.moved:
         yield f"{', '.join(item.column for item in findings.moved)} moved"
+    if findings.together:
+        yield "columns moved together"
     if not findings.quality.success:
         yield f"{len(findings.quality.failed)} quality failures"
 
@@ -184,17 +196,3 @@ def _blind_reason(window: Window) -> str:
         f"left a record, {window.min_completeness_ratio:.0%} are wanted; see whether records are "
         "delivered (SEATRIAL_RECORD, the log's subscription filter, Firehose's errors)."
     )
-
-
-def _drift_reason(item: ColumnDrift) -> str:
-    score = f"score {item.score:.3f}, bound {item.bound:.3f}, floor {item.floor:g}"
-    if item.metric == "missing_ratio":
-        shares = f"{item.reference_missing_ratio:.1%} to {item.window_missing_ratio:.1%}"
-        return f"Drift: missing values of {item.column} went from {shares} ({score})."
-    if item.reference_mean is not None and item.window_mean is not None:
-        means = f"mean {item.reference_mean:.4g} before, {item.window_mean:.4g} now"
-        return f"Drift: {item.column} moved, {means} ({score})."
-    new = f", new: {', '.join(item.new_categories)}" if item.new_categories else ""
-    gone = ", ".join(item.vanished_categories)
-    gone = f", vanished: {gone}" if gone else ""
-    return f"Drift: the categories of {item.column} moved{new}{gone} ({score})."

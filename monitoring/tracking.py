@@ -37,6 +37,8 @@ def run_metrics(findings: Findings) -> dict[str, float]:
     metrics |= {f"drift.{item.column}": item.score for item in findings.drift.columns}
     for item in findings.labels.metrics:
         metrics |= {item.metric: item.value, f"{item.metric}.change": item.change or 0.0}
+    if findings.drift.classifier is not None and findings.drift.classifier.auc is not None:
+        metrics["classifier.auc"] = findings.drift.classifier.auc
     if findings.window.completeness_ratio is not None:
         metrics["completeness_ratio"] = findings.window.completeness_ratio
     return {_allowed(name): value for name, value in metrics.items()}

@@ -32,9 +32,7 @@ from seatrial.errors import ConfigError, InputError
 from seatrial.limits import load_limits
 from seatrial.monitoring.baseline import (
     Rows,
-    alert_rule,
     hold_out,
-    learn_bounds,
     measure_texts,
     sample,
     summarise_parts,
@@ -44,9 +42,11 @@ from seatrial.monitoring.columns import (
     model_columns,
     write_columns,
 )
+from seatrial.monitoring.domain_classifier import require_lightgbm
 from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
 from seatrial.monitoring.reference import evidence, reference_parts, validated_rows
 from seatrial.monitoring.selftest import seed_from
+from seatrial.monitoring.subject import Subject, make_baseline
 from seatrial.monitoring.suite import build_suite, write_suite
 from seatrial.monitoring.text import write_texts
 from seatrial.optimization.data import read_frame
@@ -81,6 +81,8 @@ def build(
     """Write the baseline of the chosen candidate into `output`, and return it."""
     from seatrial.serving.model import Model
 
+    if config.monitoring.domain_classifier:
+        require_lightgbm()
     chosen = choose_candidate(read_contract(Optimization, candidates / "optimization.json"))
     if chosen.archive is None:
         raise InputError(
@@ -105,35 +107,27 @@ def build(
     columns = [*(item for item in asked if item.name not in texts.words), *texts.columns]
     parts, held_out = hold_out(parts, monitoring.min_rows, seed)
     summary = summarise_parts(parts, categorical_names(signature))
-    learnt = learn_bounds(parts, summary, monitoring, seed=seed)
-    baseline = Baseline(
-        model_package_arn=model_package_arn,
+    subject = Subject(
         task=task,
         target=target,
-        rows=summary.rows,
-        started_at=period[0],
-        ended_at=period[1],
         input_columns=tuple(item.name for item in signature.inputs if item.name not in hidden),
         output_columns=tuple(item.name for item in signature.outputs),
-        bounds=learnt.bounds,
-        bound_method=learnt.method,
-        false_alert_every_windows=monitoring.false_alert_every_windows,
-        alert_rule=alert_rule(monitoring, summary),
-        calibrations=learnt.calibrations,
-        score_calibration=told.score_calibration,
-        held_out_rows=len(next(iter(held_out.values()))),
-        seed=seed,
-        quality=chosen.quality | told.quality,
+        model_package_arn=model_package_arn,
         candidate=chosen.name,
+        period=period,
+        held_out_rows=len(next(iter(held_out.values()))),
+        quality=chosen.quality | told.quality,
+        score_calibration=told.score_calibration,
         slices=told.slices,
     )
+    baseline = make_baseline(subject, parts, summary, monitoring, seed=seed)
     write_columns(held_out, columns, output / "held_out.parquet")
     write_columns(sample(parts, seed), columns, output / "reference_sample.parquet")
     if max(map(len, parts)) <= monitoring.max_reference_rows:
         columns_of_parts = [part.columns for part in parts]
         write_reference_rows(columns_of_parts, summary, output / REFERENCE_ROWS)
     write_suite(
-        build_suite(summary, asked, learnt.bounds, floor=monitoring.drift_floor),
+        build_suite(summary, asked, baseline.bounds, floor=monitoring.drift_floor),
         output / "suite.json",
     )
     write_texts(texts, output)

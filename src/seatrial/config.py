@@ -26,22 +26,20 @@ from seatrial.config_sections import (
     LoadTestConfig,
     MemoryTier,
     Metric,
-    MonitoringConfig,
     Name,
     ObjectivesConfig,
     OptimizationConfig,
     OptimizeFor,
     ProfileConfig,
     QuotasConfig,
-    ReactionsConfig,
     Recipe,
     ReviewConfig,
     RolesConfig,
     TrackingConfig,
     TrafficShape,
     TrialConfig,
-    WarmConfig,
 )
+from seatrial.config_watching import MonitoringConfig, ReactionsConfig, WarmConfig
 from seatrial.contracts import Contract, first_problem
 from seatrial.errors import ConfigError
 

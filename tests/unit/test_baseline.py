@@ -11,7 +11,7 @@ import pytest
 from scipy.special import ndtri
 
 from seatrial.config import MonitoringConfig, load_config
-from seatrial.contracts import Baseline, DriftReport
+from seatrial.contracts import DriftReport
 from seatrial.errors import ConfigError, InputError
 from seatrial.examples.flights.data import (
     FEATURES,
@@ -25,16 +25,16 @@ from seatrial.examples.flights.data import (
 )
 from seatrial.monitoring.baseline import (
     Rows,
-    alert_rule,
     can_stand_for_outputs,
     hold_out,
-    learn_bounds,
     sample,
     summarise_parts,
 )
 from seatrial.monitoring.bounds import cut_blocks, levels, require_blocks, upper_bound
 from seatrial.monitoring.columns import times_of
 from seatrial.monitoring.drift import decide
+from seatrial.monitoring.learning import alert_rule, learn_bounds
+from seatrial.monitoring.subject import Subject, make_baseline
 from seatrial.monitoring.summary import summarise
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 DAY_H, WEEK_H = 24.0, 168.0
 START = np.datetime64("2024-01-01T00:00:00", "us")
+UNKNOWN = Subject(task="regression", target="y", input_columns=())
 
 
 def monitoring(**changes: object) -> MonitoringConfig:
@@ -65,25 +66,7 @@ def weather(days: int, seed: int) -> np.ndarray:
 
 def verdict(rows: Rows, window: Mapping[str, np.ndarray], config: MonitoringConfig) -> DriftReport:
     reference = summarise_parts([rows], set())
-    learnt = learn_bounds([rows], reference, config)
-    known = Baseline(
-        model_package_arn=None,
-        task="regression",
-        target="y",
-        rows=len(rows),
-        started_at=None,
-        ended_at=None,
-        input_columns=tuple(rows.columns),
-        output_columns=(),
-        bounds=learnt.bounds,
-        bound_method=learnt.method,
-        false_alert_every_windows=config.false_alert_every_windows,
-        alert_rule=alert_rule(config, reference),
-        calibrations=learnt.calibrations,
-        held_out_rows=0,
-        seed=1,
-        quality={},
-    )
+    known = make_baseline(UNKNOWN, [rows], reference, config, seed=0)
     summary = summarise(window, like=reference)
     window_h = config.window_h[0]
     return decide(known, reference, summary, window_h=window_h, min_rows=config.min_rows)

@@ -176,6 +176,9 @@ def say_monitoring(found: Monitoring) -> None:
     ]
     columns = ("column", "", "score", "bound", "floor")
     say_table(f"{found.window.rows} rows: {found.drift.status}", columns, rows)
+    if found.drift.classifier is not None:
+        together = found.drift.classifier
+        typer.echo(f"all columns together: {together.status} ({together.detail})")
     typer.echo("ALERT" if found.alert else "no alert")
     for reason in found.reasons:
         typer.echo(f"  {reason}")

@@ -1,9 +1,9 @@
 """`baseline/`: what the reference period looked like, and how far ordinary windows stray from it.
 
 The folder holds baseline.json (Baseline), summary.json (Summary), suite.json (a Great Expectations
-suite), reference_sample.parquet (for Evidently's report), held_out.parquet (for self-tests),
-reference_rows.parquet (its numbers, unless there are too many rows), signature.json
-(ModelSignature) and, where a column is text, vocabulary.json (Vocabulary).
+suite), reference_sample.parquet (for Evidently's report and the domain classifier),
+held_out.parquet (for self-tests), reference_rows.parquet (its numbers, unless there are too many
+rows), signature.json (ModelSignature) and, where a column is text, vocabulary.json (Vocabulary).
 """
 
 from __future__ import annotations
@@ -77,6 +77,23 @@ class DriftBound(Part):
     largest_block_score: NonNegativeFloat | None
     block_rows: NonNegativeInt = 0
     chance: NonNegativeFloat = 0.0
+
+
+class ClassifierBound(Part):
+    """How well windows of `window_h` hours are told from the reference by themselves, as AUC.
+
+    By `columns`, `rows` rows of either side are told apart; `blocks` reference blocks reached up to
+    `largest_block_auc`. Below `floor` a change does not matter. A bound of 1 or more cannot be
+    passed: ordinary windows differ too much.
+    """
+
+    window_h: PositiveFloat
+    columns: tuple[str, ...] = Field(min_length=1)
+    rows: PositiveInt
+    bound: NonNegativeFloat
+    floor: float = Field(ge=0.5)
+    blocks: NonNegativeInt
+    largest_block_auc: NonNegativeFloat | None
 
 
 class AlertRule(Part):
@@ -158,6 +175,7 @@ class Baseline(Contract):
     false_alert_every_windows: float = Field(ge=2)
     alert_rule: AlertRule = AlertRule()
     calibrations: tuple[Calibration, ...] = ()
+    classifier: tuple[ClassifierBound, ...] = ()
     score_calibration: ScoreCalibration | None = None
     held_out_rows: NonNegativeInt
     seed: NonNegativeInt

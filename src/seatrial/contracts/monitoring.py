@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from seatrial.contracts.base import Contract, Part
-from seatrial.contracts.baseline import Calibration
+from seatrial.contracts.baseline import Calibration, ClassifierBound
 from seatrial.contracts.distribution import Distribution
 
 
@@ -110,10 +110,32 @@ class ColumnDrift(Part):
     vanished_categories: tuple[str, ...] = ()
 
 
+class ColumnGain(Part):
+    """A column's share of what tells the window from the reference."""
+
+    column: str
+    share: float = Field(ge=0, le=1)
+
+
+class ClassifierVerdict(Part):
+    """How well the window is told from the reference by all input columns together.
+
+    `auc` is of rows that were not learnt from, None without enough of them. `columns` are those
+    that tell most; below the bound they tell of chance and of ordinary differences.
+    """
+
+    status: Literal["drift", "no drift", "not enough data"]
+    bound: ClassifierBound
+    auc: float | None = Field(default=None, ge=0, le=1)
+    columns: tuple[ColumnGain, ...] = ()
+    detail: str
+
+
 class DriftReport(Contract):
     """Written by detect_drift; columns are ordered by score / bound, largest first.
 
-    The status is `drift` if the drifted columns are enough for the baseline's alert rule.
+    The status is `drift` if the drifted columns are enough for the baseline's alert rule, or if
+    the domain classifier, where it is on, says so.
     `calibration` says how reliably one false alert in `false_alert_every_windows` is kept to;
     `distributions` are those of the worst few columns.
     """
@@ -126,6 +148,7 @@ class DriftReport(Contract):
     false_alert_every_windows: float | None = None
     calibration: Calibration | None = None
     distributions: tuple[Distribution, ...] = ()
+    classifier: ClassifierVerdict | None = None
 
     @property
     def drifted_columns(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from seatrial.contracts import LabelScores, Monitoring, Reaction, Window
 from seatrial.contracts.verdicts import WindowVerdict
+from seatrial.report.classifier_part import classifier_part
 from seatrial.report.distribution_charts import distribution_charts
 from seatrial.report.frame import document, framed
 from seatrial.report.markup import Markup, element, join, table
@@ -32,6 +33,7 @@ def render_window(found: Monitoring, windows: Sequence[WindowVerdict]) -> str:
         _done(found.reactions),
         element("h2", "What was found"),
         element("div", *map(framed, _figures(found, windows)), _beside(), class_="charts"),
+        classifier_part(found.drift.classifier),
         slice_part(found.labels),
         _estimates(found.labels),
         _quality(found),

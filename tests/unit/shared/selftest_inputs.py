@@ -14,9 +14,10 @@ from seatrial.contracts import (
     OutputColumn,
     write_contract,
 )
-from seatrial.monitoring.baseline import Rows, hold_out, learn_bounds, summarise_parts
+from seatrial.monitoring.baseline import Rows, hold_out, summarise_parts
 from seatrial.monitoring.columns import categorical_names, model_columns, write_columns
 from seatrial.monitoring.selftest import seed_from
+from seatrial.monitoring.subject import Subject, make_baseline
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/flights/1"
 ROWS, MIN_ROWS = 8_000, 200
@@ -58,23 +59,15 @@ def write_baseline(folder: Path, *, min_rows: int = MIN_ROWS) -> Baseline:
     seed = seed_from(ARN)
     kept, held_out = hold_out([reference_rows()], min_rows, seed)
     summary = summarise_parts(kept, categorical_names(SIGNATURE))
-    learnt = learn_bounds(kept, summary, monitoring)
-    baseline = Baseline(
-        model_package_arn=ARN,
+    subject = Subject(
         task=SIGNATURE.task,
         target="late",
-        rows=summary.rows,
-        started_at=None,
-        ended_at=None,
         input_columns=tuple(item.name for item in SIGNATURE.inputs),
         output_columns=("label", "score"),
-        bounds=learnt.bounds,
-        bound_method=learnt.method,
-        false_alert_every_windows=monitoring.false_alert_every_windows,
+        model_package_arn=ARN,
         held_out_rows=len(held_out["temp"]),
-        seed=seed,
-        quality={},
     )
+    baseline = make_baseline(subject, kept, summary, monitoring, seed=seed)
     write_columns(held_out, model_columns(SIGNATURE), folder / "held_out.parquet")
     write_contract(baseline, folder / "baseline.json")
     write_contract(summary, folder / "summary.json")
