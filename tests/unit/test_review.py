@@ -8,11 +8,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from seatrial.config import load_config
-from seatrial.contracts.review import Advice, Usage
+from seatrial.contracts.review import Advice, Advisory, PackageScan, Severity, Usage
 from seatrial.limits import load_limits
-from seatrial.review.advice import Serving, Situation, advise
-from seatrial.review.reading import ImageFacts, read_image
+from seatrial.review.advice import advise
+from seatrial.review.advisories import unknown
+from seatrial.review.images import ImageFacts, read_image
 from seatrial.review.run import change_yaml
+from seatrial.review.situation import Serving, Situation
 
 USAGE = Usage(
     requests=900_000,
@@ -28,6 +30,7 @@ USAGE = Usage(
     model_age_days=10,
     image_age_days=10,
     vulnerabilities={},
+    packages=PackageScan(packages=7, advisories=(), unknown=None),
     windows=12,
     alerting_windows=1,
 )
@@ -164,6 +167,55 @@ def test_full_sandboxes_ask_for_more(ratio: float, limit: int, wanted: int | Non
 )
 def test_each_limit(usage: dict[str, Any], topic: str, act: bool) -> None:
     assert advice(topic, situation(usage)).act is act
+
+
+def advisory(severity: Severity | None, *fixed_in: str) -> dict[str, Any]:
+    found = Advisory(
+        package="numpy",
+        version="1.0",
+        ids=("GHSA-1", "CVE-1"),
+        severity=severity,
+        summary="",
+        fixed_in=fixed_in,
+    )
+    return {"packages": PackageScan(packages=7, advisories=(found,), unknown=None)}
+
+
+@pytest.mark.parametrize(
+    ("severity", "act"),
+    [("LOW", False), ("MODERATE", False), ("HIGH", True), ("CRITICAL", True), (None, True)],
+)
+def test_a_serious_advisory_on_a_package_asks_for_a_change(
+    severity: Severity | None, act: bool
+) -> None:
+    found = advice("ADVISORIES", situation(advisory(severity, "1.1")))
+    assert found.act is act
+    assert "numpy 1.0: GHSA-1" in found.detail
+    assert "fixed in 1.1" in found.detail
+
+
+def test_an_advisory_without_a_fix_says_so() -> None:
+    assert "no fix yet" in advice("ADVISORIES", situation(advisory("HIGH"))).detail
+
+
+def test_packages_without_advisories_are_known_to_be_so() -> None:
+    found = advice("ADVISORIES", situation())
+    assert (found.act, found.known) == (False, True)
+    assert found.detail.endswith("7 locked packages: none")
+
+
+@pytest.mark.parametrize(
+    ("usage", "topic"),
+    [
+        ({"packages": unknown("the service is down")}, "ADVISORIES"),
+        ({"vulnerabilities": None}, "VULNERABILITIES"),
+        ({"memory_max_percent": None}, "MEMORY"),
+    ],
+)
+def test_what_nobody_could_say_is_unknown_and_not_fine(usage: dict[str, Any], topic: str) -> None:
+    found = advice(topic, situation(usage))
+    assert (found.act, found.known) == (False, False)
+    assert "none" not in found.detail
 
 
 def test_a_slow_model_on_a_small_tier_is_helped_by_a_whole_cpu() -> None:

@@ -10,7 +10,7 @@ import typer
 from seatrial.cli.output import AGAINST, say_contract, say_table, shared
 
 if TYPE_CHECKING:
-    from seatrial.contracts.review import Review
+    from seatrial.contracts.review import Advice, Review
 
 app = typer.Typer()
 
@@ -50,7 +50,7 @@ def say_review(found: Review) -> None:
 
     rows = [
         (
-            "[yellow]change[/]" if item.act else "[green]fine[/]",
+            _verdict(item),
             item.topic,
             item.detail,
             "–" if item.saving_usd_a_month is None else f"{item.saving_usd_a_month:.2f}",
@@ -66,3 +66,9 @@ def say_review(found: Review) -> None:
     if found.change:
         typer.echo("the change, as YAML for --config:")
         typer.echo(change_yaml(found.change), nl=False)
+
+
+def _verdict(advice: Advice) -> str:
+    if advice.act:
+        return "[yellow]change[/]"
+    return "[green]fine[/]" if advice.known else "[magenta]unknown[/]"

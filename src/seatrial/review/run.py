@@ -19,8 +19,10 @@ from seatrial.cost.prices import load_prices
 from seatrial.cost.setup import Setup
 from seatrial.limits import Limits, load_limits
 from seatrial.monitoring.history import read_history
-from seatrial.review.advice import Serving, Situation, advise
+from seatrial.review.advice import advise
+from seatrial.review.images import read_image, scan_packages
 from seatrial.review.reading import Deployed, read_deployed, read_usage
+from seatrial.review.situation import Serving, Situation
 
 MAX_WINDOWS = 500
 
@@ -33,7 +35,16 @@ def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datet
     history = read_history(
         S3(clients["s3"]), config.bucket, endpoint_name, before=now, limit=MAX_WINDOWS
     )
-    usage = read_usage(endpoint_name, deployed, clients, history, days=days, now=now)
+    usage = read_usage(
+        endpoint_name,
+        deployed,
+        clients["cloudwatch"],
+        history,
+        image=read_image(deployed.image, clients["ecr"]),
+        packages=scan_packages(deployed.image, config),
+        days=days,
+        now=now,
+    )
     situation = Situation(
         usage=usage,
         serving=_serving(deployed, config, limits),
