@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from seatrial.config import load_config
-from seatrial.contracts.review import Advice, Advisory, PackageScan, Severity, Usage
+from seatrial.contracts.review import Advice, Advisory, PackageScan, Review, Severity, Usage
 from seatrial.limits import load_limits
 from seatrial.review.advice import advise
 from seatrial.review.advisories import unknown
+from seatrial.review.change import change_yaml
 from seatrial.review.images import ImageFacts, read_image
-from seatrial.review.run import change_yaml
 from seatrial.review.situation import Serving, Situation
 
 USAGE = Usage(
@@ -242,10 +243,24 @@ def test_without_latencies_nothing_is_made_up() -> None:
     assert found.isdisjoint({"LATENCY", "COST", "COLD_STARTS"})
 
 
-def test_changes_are_yaml_for_the_configuration() -> None:
-    text = change_yaml({"endpoint.memory_size_mb": 2048, "endpoint.max_concurrency": 6})
-    assert text == "endpoint:\n  max_concurrency: 6\n  memory_size_mb: 2048\n"
-    assert change_yaml({}) == ""
+def test_the_change_is_yaml_for_the_configuration_and_says_what_is_there_now() -> None:
+    wanted = {"endpoint.memory_size_mb": 2048, "endpoint.max_concurrency": 6}
+    review = Review(
+        endpoint_name="e",
+        variant_name="v",
+        days=90,
+        ended_at=datetime.now(UTC),
+        memory_size_mb=3072,
+        max_concurrency=4,
+        provisioned_concurrency=None,
+        usd_a_month=None,
+        usage=USAGE,
+        advice=(Advice(topic="MEMORY", act=True, detail="", change=wanted),),
+    )
+    assert change_yaml(review) == (
+        "endpoint:\n  max_concurrency: 6  # now 4\n  memory_size_mb: 2048  # now 3072\n"
+    )
+    assert change_yaml(review.model_copy(update={"advice": ()})) == ""
 
 
 class Ecr:

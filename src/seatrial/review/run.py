@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import yaml
-
 from seatrial.aws import S3, client
 from seatrial.config import Config
 from seatrial.contracts.review import Review, Usage
@@ -121,12 +119,3 @@ def _realtime(
     names, _ = instances_that_hold(case)
     costs = [(name, real_time(case, name).usd_a_month) for name in names]
     return min(costs, key=lambda item: item[1], default=None)
-
-
-def change_yaml(change: dict[str, int | None]) -> str:
-    """`{"endpoint.memory_size_mb": 2048}` as nested YAML; empty without a change."""
-    nested: dict[str, dict[str, int | None]] = {}
-    for path, value in change.items():
-        section, _, key = path.partition(".")
-        nested.setdefault(section, {})[key] = value
-    return yaml.safe_dump(nested, sort_keys=True) if nested else ""
