@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from osv_server import osv_server
 from record_delivery import BUCKET
 
 from seatrial.aws import S3
+from seatrial.cli import main
 from seatrial.config import load_config
 from seatrial.contracts.review import Review
 from seatrial.review.reading import read_deployed
@@ -27,24 +28,34 @@ from seatrial.review.reading import read_deployed
 pytestmark = pytest.mark.flow
 
 
-def seatrial(
-    aws: Aws, folder: Path, *words: str, **settings: Any
-) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Ended:
+    """What a verb said, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def seatrial(aws: Aws, folder: Path, *words: str, **settings: Any) -> Ended:
+    """The program in this process: a review starts often here, and imports much."""
     config = folder / "config.yaml"
     quotas = {"memory_size_mb": 6144, "total_concurrency": 400}
     whole = {"bucket": BUCKET, "quotas": quotas, "review": {"advisories_url": None}} | settings
     config.write_text(yaml.safe_dump(whole), encoding="utf-8")
-    program = "import sys; from seatrial.cli import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", program, "--config", str(config), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **aws.cloud.environment, "COLUMNS": "200"},
-    )
+    code, out, err = 0, StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in {**aws.cloud.environment, "COLUMNS": "200"}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["seatrial", "--config", str(config), *words])
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Ended(code, out.getvalue(), err.getvalue())
 
 
-def review(aws: Aws, name: str, folder: Path, **settings: Any) -> subprocess.CompletedProcess[str]:
+def review(aws: Aws, name: str, folder: Path, **settings: Any) -> Ended:
     out = str(folder / "out")
     return seatrial(aws, folder, "--json", "review", name, "--out", out, **settings)
 
