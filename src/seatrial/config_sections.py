@@ -54,6 +54,7 @@ class RolesConfig(Part):
     arm: str
     monitor: str
     react: str
+    review: str
     neo: str
     endpoint: str
     events: str

@@ -15,6 +15,7 @@ from seatrial.review.advice import advise
 from seatrial.review.advisories import unknown
 from seatrial.review.change import change_yaml
 from seatrial.review.images import ImageFacts, read_image
+from seatrial.review.letter import letter
 from seatrial.review.situation import Serving, Situation
 
 USAGE = Usage(
@@ -243,9 +244,8 @@ def test_without_latencies_nothing_is_made_up() -> None:
     assert found.isdisjoint({"LATENCY", "COST", "COLD_STARTS"})
 
 
-def test_the_change_is_yaml_for_the_configuration_and_says_what_is_there_now() -> None:
-    wanted = {"endpoint.memory_size_mb": 2048, "endpoint.max_concurrency": 6}
-    review = Review(
+def reviewed(*advice: Advice) -> Review:
+    return Review(
         endpoint_name="e",
         variant_name="v",
         days=90,
@@ -255,24 +255,56 @@ def test_the_change_is_yaml_for_the_configuration_and_says_what_is_there_now() -
         provisioned_concurrency=None,
         usd_a_month=None,
         usage=USAGE,
-        advice=(Advice(topic="MEMORY", act=True, detail="", change=wanted),),
+        advice=advice,
     )
-    assert change_yaml(review) == (
+
+
+WANTED = {"endpoint.memory_size_mb": 2048, "endpoint.max_concurrency": 6}
+CHANGE = Advice(topic="MEMORY", act=True, detail="2048 MB would hold it", change=WANTED)
+
+
+def test_the_change_is_yaml_for_the_configuration_and_says_what_is_there_now() -> None:
+    assert change_yaml(reviewed(CHANGE)) == (
         "endpoint:\n  max_concurrency: 6  # now 4\n  memory_size_mb: 2048  # now 3072\n"
     )
-    assert change_yaml(review.model_copy(update={"advice": ()})) == ""
+    assert change_yaml(reviewed()) == ""
+
+
+def test_people_are_told_what_should_change_what_is_unknown_and_how_to_do_it() -> None:
+    unclear = Advice(topic="ADVISORIES", act=False, known=False, detail="the service is down")
+    fine = Advice(topic="COST", act=False, detail="cheap")
+    told = letter(reviewed(CHANGE, unclear, fine), "s3://b/review.json")
+    assert told.subject == "seatrial review: e: MEMORY"
+    assert "- MEMORY: 2048 MB would hold it." in told.text
+    assert "- ADVISORIES is unknown: the service is down." in told.text
+    assert "memory_size_mb: 2048  # now 3072" in told.text
+    assert "seatrial deploy --review s3://b/review.json --dry-run" in told.text
+    assert "cheap" not in told.text
+
+
+def test_what_no_configuration_can_change_has_no_plan() -> None:
+    aged = Advice(topic="MODEL_AGE", act=True, detail="old")
+    assert "deploy --review" not in letter(reviewed(aged), "s3://b/review.json").text
+
+
+def test_a_subject_is_no_longer_than_sns_takes() -> None:
+    topics = ("MEMORY", "CONCURRENCY", "COLD_STARTS", "LATENCY", "ERRORS", "COST", "MODEL_AGE")
+    many = [Advice.model_validate({"topic": x, "act": True, "detail": ""}) for x in topics * 2]
+    assert len(letter(reviewed(*many), "u").subject) == 100
 
 
 class Ecr:
     """ECR with one image, or none."""
 
-    def __init__(self, details: dict[str, Any] | None) -> None:
-        self.details, self.asked = details, {}
+    def __init__(
+        self, details: dict[str, Any] | None, *, code: str = "ImageNotFoundException"
+    ) -> None:
+        self.details, self.code, self.asked = details, code, {}
 
     def describe_images(self, **asked: Any) -> dict[str, Any]:
         self.asked = asked
         if self.details is None:
-            raise ClientError({"Error": {"Code": "ImageNotFoundException"}}, "DescribeImages")
+            raise ClientError({"Error": {"Code": self.code}}, "DescribeImages")
         return {"imageDetails": [self.details]}
 
 
@@ -298,4 +330,7 @@ def test_an_image_that_ecr_does_not_have_is_not_known() -> None:
     nothing = ImageFacts(None, None)
     assert read_image(f"{HOST}/serving:v1", Ecr(None)) == nothing
     assert read_image("tiny", Ecr(None)) == nothing
+    assert read_image(f"{HOST}/serving:v1", Ecr(None, code="AccessDeniedException")) == nothing
+    with pytest.raises(ClientError):
+        read_image(f"{HOST}/serving:v1", Ecr(None, code="ServerException"))
     assert read_image(f"{HOST}/serving:v1", Ecr({"imagePushedAt": None})).vulnerabilities is None

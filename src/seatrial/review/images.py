@@ -56,6 +56,7 @@ def read_image(uri: str, ecr: Any) -> ImageFacts:
         answer = ecr.describe_images(repositoryName=repository, imageIds=[wanted])
     except ClientError as error:
         if error.response["Error"]["Code"] in (
+            "AccessDeniedException",  # another repository than the role may look into
             "ImageNotFoundException",
             "RepositoryNotFoundException",
         ):

@@ -30,7 +30,8 @@ def vulnerabilities(found: Situation) -> Iterator[Advice]:
             topic="VULNERABILITIES",
             act=False,
             known=False,
-            detail="ECR has no scan of the image; turn on scanning of its repository",
+            detail="no scan of the image is to be seen in ECR; turn on scanning of its repository, "
+            "and allow ecr:DescribeImages",
         )
         return
     serious = {name: known[name] for name in ("CRITICAL", "HIGH") if known.get(name)}
