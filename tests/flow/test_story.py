@@ -225,7 +225,7 @@ def reviewed(story: Story, summer: WatchedWindow) -> tuple[Review, list[dict[str
     )
     made = find_schedule("flights-review", scheduler)
     assert made is not None
-    fields = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+    fields = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "State", "Target")
     scheduler.update_schedule(**{name: made[name] for name in fields}, StartDate=datetime.now(UTC))
     deadline = time.monotonic() + 15
     while not (found := executions(config.review_pipeline, sagemaker)):

@@ -41,7 +41,9 @@ app = typer.Typer(
     help="Sea trials for models on SageMaker Serverless Inference.",
 )
 app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
-app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
+app.add_typer(
+    pipeline.app, name="pipeline", help="The readiness, the monitoring and the review pipeline."
+)
 app.add_typer(infra.app, name="infra", help="The foundation: bucket, roles, repositories, topic.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
 VERBS = (

@@ -68,7 +68,7 @@ def say_review(found: Review) -> None:
         f"{found.endpoint_name}: {found.memory_size_mb} MB, {found.max_concurrency} at once, "
         f"{found.usage.requests} requests in {found.days} days{cost}"
     )
-    say_table(title, ("", "topic", "", "saves $ a month"), rows)
+    say_table(title, ("", "topic", "", "saves $"), rows)
     if found.change:
         typer.echo("the change of the configuration:")
         typer.echo(change_yaml(found), nl=False)
