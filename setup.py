@@ -99,7 +99,7 @@ setup(
     package_dir=FOLDERS,
     package_data={
         "seatrial": ["py.typed"],
-        "seatrial.configs": ["*.yaml"],
+        "seatrial.configs": ["*.yaml", "serving.lock"],
         "seatrial.configs.pricing": ["*.yaml"],
         "seatrial.infra": ["*.yaml"],
         "seatrial.examples.sentiment": ["snippets.csv.gz", "snippets.LICENSE"],

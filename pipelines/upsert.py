@@ -18,6 +18,7 @@ from seatrial.aws import S3, explained
 from seatrial.config import Config
 from seatrial.pipelines.monitoring import monitoring_definition
 from seatrial.pipelines.readiness import readiness_definition
+from seatrial.pipelines.review import review_definition
 from seatrial.pipelines.rollback import rollback_definition
 
 
@@ -64,7 +65,7 @@ def _profiler() -> Any:
 
 
 def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
-    """Upload configuration and code, then create or update both pipelines and the rule.
+    """Upload configuration and code, then create or update the pipelines and the rule.
 
     `clients` are boto3's for s3, sagemaker and events.
     """
@@ -77,10 +78,11 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
         config.readiness_pipeline: definitions.readiness,
         config.monitoring_pipeline: definitions.monitoring,
     }
+    uri = config_uri(config)
     if config.deployment.on_rejection == "roll_back":
-        wanted[config.rollback_pipeline] = rollback_definition(
-            config, config_uri=config_uri(config)
-        )
+        wanted[config.rollback_pipeline] = rollback_definition(config, config_uri=uri)
+    if config.review.every_days is not None:
+        wanted[config.review_pipeline] = review_definition(config, config_uri=uri)
     arns = {
         name: upsert_pipeline(
             {

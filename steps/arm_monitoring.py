@@ -19,6 +19,7 @@ from seatrial.contracts import Arming, Deployment, SelfTest, read_contract, writ
 from seatrial.deployment.history import read_history
 from seatrial.deployment.operating import make_clients, operating
 from seatrial.deployment.operator import perform
+from seatrial.deployment.review_schedule import plan_review_schedule
 from seatrial.deployment.rollout import take_back
 from seatrial.deployment.schedule import plan_schedule
 from seatrial.errors import CloudError, DeploymentError
@@ -116,9 +117,13 @@ def arm(
 def scheduled(
     armed: Arming, config: Config, clients: Mapping[str, Any], *, now: datetime
 ) -> Arming:
-    """The same with its monitoring schedule made; not armed if it cannot be made."""
+    """The same with its schedules of windows and reviews; not armed if they cannot be made."""
     try:
-        actions = plan_schedule(armed.endpoint_name, config, clients["scheduler"], now=now)
+        name, scheduler = armed.endpoint_name, clients["scheduler"]
+        actions = [
+            *plan_schedule(name, config, scheduler, now=now),
+            *plan_review_schedule(name, config, scheduler, now=now),
+        ]
         for action in actions:
             perform(action, clients)
     except CloudError as error:

@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from seatrial.archives import unpack
 from seatrial.aws import S3
 from seatrial.config import Config, read_resolved_config
-from seatrial.contracts import Action, Deployment, write_contract
+from seatrial.contracts import Action, Deployment, Payload, write_contract
 from seatrial.deployment.approval import BY_HAND, read_approved_at
 from seatrial.deployment.existing import look
 from seatrial.deployment.inputs import Folders, choose, origin_of, read_payloads, upload
 from seatrial.deployment.operating import make_clients, operating
 from seatrial.deployment.refusals import check_approved, check_endpoint, check_quotas, endpoint_tags
 from seatrial.deployment.rollout import Release, deploy, whole_plan
+from seatrial.deployment.target import Target
 from seatrial.deployment.warming import Kept, check_warm, plan_warm
 from seatrial.limits import load_limits
 from seatrial.pipelines.registration import describe_package
@@ -35,16 +37,23 @@ def dry_run(config: Config, folders: Folders, model_package_arn: str) -> list[Ac
     InputError for what a deployment would refuse.
     """
     clients = make_clients(config)
-    sagemaker = clients["sagemaker"]
-    package = describe_package(model_package_arn, sagemaker)
-    check_approved(package)
+    package = describe_package(model_package_arn, clients["sagemaker"])
     _, target = choose(config, folders, origin_of(package, execution=None))
+    payloads = read_payloads(folders.candidates / "payloads.jsonl")
+    return plan_for(target, payloads, config, clients)
+
+
+def plan_for(
+    target: Target, payloads: Sequence[Payload], config: Config, clients: dict[str, Any]
+) -> list[Action]:
+    """The calls that would make `target` serve; InputError for what would be refused."""
+    sagemaker = clients["sagemaker"]
+    check_approved(describe_package(target.model_package_arn, sagemaker))
     existing = look(target, clients)
     check_endpoint(existing.endpoint, endpoint_tags(existing.endpoint, sagemaker), config.project)
     account = read_account(config, load_limits(), clients=clients)
     check_quotas(target.serverless, account, is_new=existing.endpoint is None)
     check_warm(config, target.serverless)
-    payloads = read_payloads(folders.candidates / "payloads.jsonl")
     requests = [(item.content_type, item.body) for item in payloads]
     warm = Kept(target.endpoint_name, target.variant_name, target.serving, requests)
     return [

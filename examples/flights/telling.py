@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,24 @@ class Teller:
                 self.stages.append(stage)
         self.console.print(f"[bold]{title}[/]  [dim]{stage.seconds:.1f} s[/]")
         for line in stage.lines:
-            self.console.print(f"  {line}", highlight=False, markup=False)
+            text = indented(line, self.console.width)
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def indented(line: str, width: int) -> str:
+    """In two columns, and no wider than that; a long name stays whole, so that it can be copied.
+
+    >>> indented("See s3://bucket/key/that/is/long for more", 20).split("\\n")
+    ['  See', '  s3://bucket/key/that/is/long', '  for more']
+    """
+    return textwrap.fill(
+        line,
+        width,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 @dataclass

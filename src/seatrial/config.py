@@ -121,6 +121,11 @@ class Config(Contract):
         return f"{self.project}-monitoring"
 
     @property
+    def review_pipeline(self) -> str:
+        """The review pipeline's name."""
+        return f"{self.project}-review"
+
+    @property
     def dead_letter_queue_arn(self) -> str:
         """Where approvals go that could not start the pipeline."""
         return f"arn:aws:sqs:{self.region}:{self.account}:{self.project}-undelivered"

@@ -52,6 +52,7 @@ class RolesConfig(Part):
     arm: str
     monitor: str
     react: str
+    review: str
     neo: str
     endpoint: str
     events: str
@@ -206,10 +207,17 @@ class DeploymentConfig(Part):
 
 
 class ReviewConfig(Part):
-    """From what age on a review asks for something new."""
+    """What a review looks back on, from what age on it asks for something new, and whom it asks.
 
+    `packages` are names and versions of an image that is not seatrial's own.
+    """
+
+    every_days: PositiveInt | None
+    days: int = Field(ge=1, le=455)
     max_model_age_days: PositiveInt
     max_image_age_days: PositiveInt
+    advisories_url: str | None = Field(pattern=r"^https?://[^\s?#]*[^\s?#/]$")
+    packages: dict[str, str] | None
 
 
 class ComparisonConfig(Part):

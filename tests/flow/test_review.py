@@ -3,36 +3,61 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from cloud_calls import Aws, wait_for
+from dock import Dock
+from doubling_model import archive_of, model_files
+from osv_server import osv_server
 from record_delivery import BUCKET
 
+from seatrial.aws import S3
+from seatrial.cli import main
 from seatrial.config import load_config
 from seatrial.contracts.review import Review
+from seatrial.review.reading import read_deployed
 
 pytestmark = pytest.mark.flow
 
 
-def review(aws: Aws, name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Ended:
+    """What a verb said, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def seatrial(aws: Aws, folder: Path, *words: str, **settings: Any) -> Ended:
+    """The program in this process: a review starts often here, and imports much."""
     config = folder / "config.yaml"
     quotas = {"memory_size_mb": 6144, "total_concurrency": 400}
-    config.write_text(yaml.safe_dump({"bucket": BUCKET, "quotas": quotas}), encoding="utf-8")
-    program = "import sys; from seatrial.cli import main; sys.exit(main())"
-    words = ["--json", "--config", str(config), "review", name, "--out", str(folder / "out")]
-    return subprocess.run(
-        [sys.executable, "-c", program, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **aws.cloud.environment},
-    )
+    whole = {"bucket": BUCKET, "quotas": quotas, "review": {"advisories_url": None}} | settings
+    config.write_text(yaml.safe_dump(whole), encoding="utf-8")
+    code, out, err = 0, StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in {**aws.cloud.environment, "COLUMNS": "200"}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["seatrial", "--config", str(config), *words])
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+def review(aws: Aws, name: str, folder: Path, **settings: Any) -> Ended:
+    out = str(folder / "out")
+    return seatrial(aws, folder, "--json", "review", name, "--out", out, **settings)
 
 
 def test_a_busy_endpoint_is_told_what_to_change(aws: Aws, tmp_path: Path) -> None:
@@ -69,3 +94,81 @@ def test_an_endpoint_that_is_not_there_is_one_line_and_exit_2(aws: Aws, tmp_path
     ended = review(aws, "nobody", tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith("seatrial: no such endpoint")
+
+
+@pytest.fixture
+def docked(aws: Aws) -> Dock:
+    """An endpoint that DeployEndpoint's own code has made, with more memory than it needs."""
+    dock = Dock.of(aws.cloud, "changeable")
+    target = dock.target(dock.package(), concurrency=2)
+    roomy = target.serverless.model_copy(update={"memory_size_mb": 2048})
+    dock.deploy(replace(target, serverless=roomy))
+    key = target.model_data_url.removeprefix(f"s3://{BUCKET}/")
+    aws.cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=archive_of(model_files()))
+    return dock
+
+
+def test_a_change_is_planned_and_carried_out_by_deploy(
+    aws: Aws, docked: Dock, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"endpoint": {"name": docked.name}}
+    with osv_server() as osv:
+        osv.add("GHSA-1", "numpy", "2.4.6", fixed="2.4.7")
+        settings["review"] = {"advisories_url": osv.url, "packages": {"numpy": "2.4.6"}}
+
+        def seen() -> Review:
+            ended = review(aws, docked.name, tmp_path, **settings)
+            assert ended.returncode == 1, ended.stderr
+            return Review.model_validate_json(ended.stdout)
+
+        found = wait_for(seen, lambda answer: answer.usage.memory_max_percent is not None)
+    assert found.change == {"endpoint.memory_size_mb": 1024}
+    (packages,) = [item for item in found.to_do if item.topic == "ADVISORIES"]
+    assert "numpy 2.4.6: GHSA-1 (severity unknown, fixed in 2.4.7)" in packages.detail
+
+    file = str(tmp_path / "out" / "review.json")
+    before = docked.state()
+    planned = seatrial(aws, tmp_path, "--json", "deploy", "--review", file, "--dry-run", **settings)
+    assert planned.returncode == 0, planned.stderr
+    actions = json.loads(planned.stdout)
+    assert [item["method"] for item in actions] == ["create_endpoint_config", "update_endpoint"]
+    assert docked.state() == before
+
+    uri = f"s3://{BUCKET}/reviewed/review.json"
+    S3(docked.clients["s3"]).upload(Path(file), uri)
+    done = seatrial(aws, tmp_path, "deploy", "--review", uri, **settings)
+    assert done.returncode == 0, done.stderr
+    assert "memory_size_mb: 1024  # now 2048" in done.stdout
+    assert read_deployed(docked.name, docked.clients["sagemaker"]).memory_size_mb == 1024
+    newest = docked.history().verified[0]
+    assert newest.serving.endpoint_config_name in done.stdout
+    assert docked.roll_back().to.serving == docked.history().verified[0].serving
+
+    # rolled back it is as it was reviewed; changed, the review is of something else
+    other = {**settings, "endpoint": {"name": "another"}}
+    refused = seatrial(aws, tmp_path, "deploy", "--review", file, "--dry-run", **other)
+    assert refused.returncode == 2
+    assert "another endpoint than the configuration's" in refused.stderr
+    docked.deploy(docked.target(docked.package(), concurrency=2))
+    stale = seatrial(aws, tmp_path, "deploy", "--review", file, "--dry-run", **settings)
+    assert stale.returncode == 2
+    assert "got '1024 MB, 2 at once" in stale.stderr
+    assert "allowed 2048 MB, 2 at once" in stale.stderr
+
+
+def test_a_review_without_a_change_deploys_nothing(aws: Aws, docked: Dock, tmp_path: Path) -> None:
+    assert review(aws, docked.name, tmp_path).returncode == 1
+    file = tmp_path / "out" / "review.json"
+    unchanged = Review.model_validate_json(file.read_bytes()).model_copy(update={"advice": ()})
+    file.write_text(unchanged.model_dump_json(), encoding="utf-8")
+    words = ("deploy", "--review", str(file), "--dry-run")
+    ended = seatrial(aws, tmp_path, *words, endpoint={"name": docked.name})
+    assert ended.returncode == 2
+    assert "asks for no change" in ended.stderr
+
+
+def test_deploy_says_what_it_needs(aws: Aws, tmp_path: Path) -> None:
+    ended = seatrial(aws, tmp_path, "deploy", "--dry-run")
+    assert ended.returncode == 2
+    assert "--candidates is missing" in ended.stderr
+    assert "or --review" in ended.stderr

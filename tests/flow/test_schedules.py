@@ -15,6 +15,7 @@ from seatrial.contracts import Action, Arming
 from seatrial.deployment.operating import make_clients
 from seatrial.deployment.operator import perform
 from seatrial.deployment.removal import plan_removal
+from seatrial.deployment.review_schedule import plan_review_schedule
 from seatrial.deployment.schedule import find_schedule, plan_schedule
 from seatrial.steps.arm_monitoring import scheduled
 
@@ -72,6 +73,35 @@ def test_a_schedule_is_made_once_and_goes_with_its_endpoint(clients: dict[str, A
     assert plan_removal("e", clients) == []
 
 
+def every(days: int | None) -> Config:
+    return CONFIG.model_copy(
+        update={"review": CONFIG.review.model_copy(update={"every_days": days})}
+    )
+
+
+def test_a_review_comes_by_itself_as_often_as_configured_or_not_at_all(
+    clients: dict[str, Any],
+) -> None:
+    scheduler = clients["scheduler"]
+    (create,) = plan_review_schedule("r", every(30), scheduler, now=NOW)
+    assert create.parameters["ScheduleExpression"] == "rate(30 days)"
+    assert datetime.fromisoformat(create.parameters["StartDate"]) == NOW + timedelta(days=30)
+    assert create.parameters["Target"]["Arn"].endswith(":pipeline/scheduled-review")
+    assert parameters_of(create) == {"EndpointName": "r"}
+    perform(create, clients)
+    later = NOW + timedelta(days=10)
+    assert plan_review_schedule("r", every(30), scheduler, now=later) == []
+    (update,) = plan_review_schedule("r", every(1), scheduler, now=later)
+    assert (update.method, update.parameters["ScheduleExpression"]) == (
+        "update_schedule",
+        "rate(1 day)",
+    )
+    (delete,) = plan_review_schedule("r", every(None), scheduler, now=later)
+    assert delete.method == "delete_schedule"
+    perform(delete, clients)
+    assert plan_review_schedule("r", every(None), scheduler, now=later) == []
+
+
 def test_a_due_schedule_starts_the_pipeline_with_its_windows(clients: dict[str, Any]) -> None:
     sagemaker = clients["sagemaker"]
     names = ("EndpointName", "WindowStart", "WindowEnd")
@@ -124,7 +154,14 @@ def test_an_endpoint_without_a_schedule_is_not_armed(clients: dict[str, Any]) ->
         reason=None,
     )
     done = scheduled(armed, CONFIG, clients, now=NOW)
-    assert (done.armed, [item.method for item in done.actions]) == (True, ["create_schedule"])
+    made = [(item.method, item.parameters["Name"]) for item in done.actions]
+    assert done.armed
+    assert made == [
+        ("create_schedule", "unscheduled-monitoring"),
+        ("create_schedule", "unscheduled-review"),
+    ]
+    removed = {item.parameters["Name"] for item in plan_removal("unscheduled", clients)}
+    assert removed == {"unscheduled-monitoring", "unscheduled-review"}
     # a window that no schedule can have: EventBridge Scheduler refuses the call
     roles = CONFIG.roles.model_copy(update={"scheduler": ""})
     refused = scheduled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from least_privilege import Role, Seen, allows, read_accesses, read_roles
 
 from seatrial.aws import client
 from seatrial.contracts import Arming, Deployment, GoldenPrediction, Monitoring, read_contract
+from seatrial.contracts.review import Review
 from seatrial.deployment.operating import make_clients
 from seatrial.deployment.schedule import find_schedule, plan_schedule
 from seatrial.errors import CloudError
@@ -26,7 +28,7 @@ from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK
 from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
 from seatrial.examples.flights.story import Scale, Story, WatchedWindow, find_check
 from seatrial.examples.flights.traffic import Asked
-from seatrial.pipelines.execution import ExecutionStatus, executions, start, status
+from seatrial.pipelines.execution import ExecutionStatus, executions, follow, start, status
 from seatrial.pipelines.registration import describe_package
 from seatrial.pipelines.upsert import upsert
 from seatrial.steps.arm_monitoring import arm, take_back_unwatched
@@ -49,6 +51,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         out,
         quotas={"memory_size_mb": QUOTA_MB},
         foundation={"source_location": "https://github.com/someone/flights"},
+        review={"advisories_url": None},
     )
     with local_cloud(out, config, quota=f"memory={QUOTA_MB}"):
         made = Story(out, config, SCALE)
@@ -207,6 +210,48 @@ def test_the_command_line_exits_1_on_an_alert(story: Story, summer: WatchedWindo
     assert by_hand.drift == summer.monitoring.drift, "the pipeline's numbers, step by step"
 
 
+@pytest.fixture(scope="module")
+def reviewed(story: Story, summer: WatchedWindow) -> tuple[Review, list[dict[str, Any]]]:
+    """The schedule that ArmMonitoring made is due: its review, and what people were told."""
+    config = story.config
+    scheduler, sagemaker, sqs, sns = (
+        client(name, region=config.region) for name in ("scheduler", "sagemaker", "sqs", "sns")
+    )
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    sns.subscribe(
+        TopicArn=config.monitoring.alert_topic_arn,
+        Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:{config.region}:{config.account}:told",
+    )
+    made = find_schedule("flights-review", scheduler)
+    assert made is not None
+    fields = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "State", "Target")
+    scheduler.update_schedule(**{name: made[name] for name in fields}, StartDate=datetime.now(UTC))
+    deadline = time.monotonic() + 15
+    while not (found := executions(config.review_pipeline, sagemaker)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    *_, ended = follow(found[0], sagemaker, poll_s=0.2)
+    assert ended.status == "Succeeded", ended.failure_reason
+    folder = story.kept.keep_outputs(ended) / "ReviewEndpoint" / "review"
+    told = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    return read_contract(Review, folder / "review.json"), [json.loads(x["Body"]) for x in told]
+
+
+def test_a_review_that_came_by_itself_tells_people_what_should_change(
+    reviewed: tuple[Review, list[dict[str, Any]]],
+) -> None:
+    review, told = reviewed
+    assert (review.endpoint_name, review.days) == ("flights", 90)
+    assert review.usage.windows >= 1
+    assert review.to_do
+    (message,) = [item for item in told if item["Subject"].startswith("seatrial review: flights")]
+    for item in review.to_do:
+        assert f"- {item.topic}: {item.detail}" in message["Message"]
+    assert "/ReviewEndpoint/review/review.json" in message["Message"]
+    assert "ADVISORIES is unknown" in message["Message"]
+
+
 def test_approved_rolled_back_and_approved_again_it_is_deployed_again(
     story: Story,
     package_arn: str,
@@ -290,7 +335,11 @@ def fire_monitoring(story: Story) -> None:
 
 @pytest.fixture(scope="module")
 def audited(
-    story: Story, package_arn: str, deployed: ExecutionStatus, summer: WatchedWindow
+    story: Story,
+    package_arn: str,
+    deployed: ExecutionStatus,
+    summer: WatchedWindow,
+    reviewed: tuple[Review, list[dict[str, Any]]],
 ) -> tuple[dict[str, Role], list[Seen]]:
     """The foundation's roles, and all that was done with them; runs after all of the above."""
     build = as_role(story, "build")

@@ -25,6 +25,12 @@ _seatrial_completion
 """
 
 
+PRESS_TAB_IN_FISH = """
+seatrial completion fish | source
+complete --do-complete "{words}"
+"""
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     """A PATH with the program on it."""
@@ -65,6 +71,23 @@ def test_zsh_completes_verbs(path: str) -> None:
     found = "\n".join(ask("zsh", PRESS_TAB_IN_ZSH.format(words="seatrial pi"), path))
     assert "pipeline" in found
     assert "cloud" not in found
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish")
+@pytest.mark.parametrize(
+    ("words", "wanted", "unwanted"),
+    [
+        ("seatrial --config c.yaml pi", "pipeline", "cloud"),
+        ("seatrial judge --pro", "--profile", "--out"),
+    ],
+)
+def test_fish_completes_verbs_and_options(
+    words: str, wanted: str, unwanted: str, path: str
+) -> None:
+    found = ask("fish", PRESS_TAB_IN_FISH.format(words=words), path)
+    offered = {line.partition("\t")[0] for line in found}
+    assert wanted in offered
+    assert unwanted not in offered
 
 
 def test_another_shell_is_refused_with_those_that_are_there() -> None:

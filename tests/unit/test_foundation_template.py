@@ -107,7 +107,7 @@ def test_a_role_is_passed_by_name_to_one_service(resources: dict[str, dict[str, 
             f"{service}Role.Arn" for service in ("Endpoint", "Firehose", "Logs", "Scheduler")
         },
         "PipelineRole": {
-            f"{step}Role.Arn" for step in ("Measure", "Deploy", "Arm", "Monitor", "React")
+            f"{step}Role.Arn" for step in ("Measure", "Deploy", "Arm", "Monitor", "React", "Review")
         },
         "ArmRole": {"SchedulerRole.Arn"},
         "BuildRole": {"PipelineRole.Arn", "EventsRole.Arn"},

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from seatrial.config import load_config
-from seatrial.contracts.review import Advice, Usage
+from seatrial.contracts.review import Advice, Advisory, PackageScan, Review, Severity, Usage
 from seatrial.limits import load_limits
-from seatrial.review.advice import Serving, Situation, advise
-from seatrial.review.reading import ImageFacts, read_image
-from seatrial.review.run import change_yaml
+from seatrial.review.advice import advise
+from seatrial.review.advisories import unknown
+from seatrial.review.change import change_yaml
+from seatrial.review.images import ImageFacts, read_image
+from seatrial.review.letter import letter
+from seatrial.review.situation import Serving, Situation
 
 USAGE = Usage(
     requests=900_000,
@@ -28,6 +32,7 @@ USAGE = Usage(
     model_age_days=10,
     image_age_days=10,
     vulnerabilities={},
+    packages=PackageScan(packages=7, advisories=(), unknown=None),
     windows=12,
     alerting_windows=1,
 )
@@ -166,6 +171,55 @@ def test_each_limit(usage: dict[str, Any], topic: str, act: bool) -> None:
     assert advice(topic, situation(usage)).act is act
 
 
+def advisory(severity: Severity | None, *fixed_in: str) -> dict[str, Any]:
+    found = Advisory(
+        package="numpy",
+        version="1.0",
+        ids=("GHSA-1", "CVE-1"),
+        severity=severity,
+        summary="",
+        fixed_in=fixed_in,
+    )
+    return {"packages": PackageScan(packages=7, advisories=(found,), unknown=None)}
+
+
+@pytest.mark.parametrize(
+    ("severity", "act"),
+    [("LOW", False), ("MODERATE", False), ("HIGH", True), ("CRITICAL", True), (None, True)],
+)
+def test_a_serious_advisory_on_a_package_asks_for_a_change(
+    severity: Severity | None, act: bool
+) -> None:
+    found = advice("ADVISORIES", situation(advisory(severity, "1.1")))
+    assert found.act is act
+    assert "numpy 1.0: GHSA-1" in found.detail
+    assert "fixed in 1.1" in found.detail
+
+
+def test_an_advisory_without_a_fix_says_so() -> None:
+    assert "no fix yet" in advice("ADVISORIES", situation(advisory("HIGH"))).detail
+
+
+def test_packages_without_advisories_are_known_to_be_so() -> None:
+    found = advice("ADVISORIES", situation())
+    assert (found.act, found.known) == (False, True)
+    assert found.detail.endswith("7 locked packages: none")
+
+
+@pytest.mark.parametrize(
+    ("usage", "topic"),
+    [
+        ({"packages": unknown("the service is down")}, "ADVISORIES"),
+        ({"vulnerabilities": None}, "VULNERABILITIES"),
+        ({"memory_max_percent": None}, "MEMORY"),
+    ],
+)
+def test_what_nobody_could_say_is_unknown_and_not_fine(usage: dict[str, Any], topic: str) -> None:
+    found = advice(topic, situation(usage))
+    assert (found.act, found.known) == (False, False)
+    assert "none" not in found.detail
+
+
 def test_a_slow_model_on_a_small_tier_is_helped_by_a_whole_cpu() -> None:
     small = {"memory_size_mb": 1024}
     found = advice("LATENCY", situation({"latency_p95_ms": 800}, small))
@@ -190,22 +244,67 @@ def test_without_latencies_nothing_is_made_up() -> None:
     assert found.isdisjoint({"LATENCY", "COST", "COLD_STARTS"})
 
 
-def test_changes_are_yaml_for_the_configuration() -> None:
-    text = change_yaml({"endpoint.memory_size_mb": 2048, "endpoint.max_concurrency": 6})
-    assert text == "endpoint:\n  max_concurrency: 6\n  memory_size_mb: 2048\n"
-    assert change_yaml({}) == ""
+def reviewed(*advice: Advice) -> Review:
+    return Review(
+        endpoint_name="e",
+        variant_name="v",
+        days=90,
+        ended_at=datetime.now(UTC),
+        memory_size_mb=3072,
+        max_concurrency=4,
+        provisioned_concurrency=None,
+        usd_a_month=None,
+        usage=USAGE,
+        advice=advice,
+    )
+
+
+WANTED = {"endpoint.memory_size_mb": 2048, "endpoint.max_concurrency": 6}
+CHANGE = Advice(topic="MEMORY", act=True, detail="2048 MB would hold it", change=WANTED)
+
+
+def test_the_change_is_yaml_for_the_configuration_and_says_what_is_there_now() -> None:
+    assert change_yaml(reviewed(CHANGE)) == (
+        "endpoint:\n  max_concurrency: 6  # now 4\n  memory_size_mb: 2048  # now 3072\n"
+    )
+    assert change_yaml(reviewed()) == ""
+
+
+def test_people_are_told_what_should_change_what_is_unknown_and_how_to_do_it() -> None:
+    unclear = Advice(topic="ADVISORIES", act=False, known=False, detail="the service is down")
+    fine = Advice(topic="COST", act=False, detail="cheap")
+    told = letter(reviewed(CHANGE, unclear, fine), "s3://b/review.json")
+    assert told.subject == "seatrial review: e: MEMORY"
+    assert "- MEMORY: 2048 MB would hold it." in told.text
+    assert "- ADVISORIES is unknown: the service is down." in told.text
+    assert "memory_size_mb: 2048  # now 3072" in told.text
+    assert "seatrial deploy --review s3://b/review.json --dry-run" in told.text
+    assert "cheap" not in told.text
+
+
+def test_what_no_configuration_can_change_has_no_plan() -> None:
+    aged = Advice(topic="MODEL_AGE", act=True, detail="old")
+    assert "deploy --review" not in letter(reviewed(aged), "s3://b/review.json").text
+
+
+def test_a_subject_is_no_longer_than_sns_takes() -> None:
+    topics = ("MEMORY", "CONCURRENCY", "COLD_STARTS", "LATENCY", "ERRORS", "COST", "MODEL_AGE")
+    many = [Advice.model_validate({"topic": x, "act": True, "detail": ""}) for x in topics * 2]
+    assert len(letter(reviewed(*many), "u").subject) == 100
 
 
 class Ecr:
     """ECR with one image, or none."""
 
-    def __init__(self, details: dict[str, Any] | None) -> None:
-        self.details, self.asked = details, {}
+    def __init__(
+        self, details: dict[str, Any] | None, *, code: str = "ImageNotFoundException"
+    ) -> None:
+        self.details, self.code, self.asked = details, code, {}
 
     def describe_images(self, **asked: Any) -> dict[str, Any]:
         self.asked = asked
         if self.details is None:
-            raise ClientError({"Error": {"Code": "ImageNotFoundException"}}, "DescribeImages")
+            raise ClientError({"Error": {"Code": self.code}}, "DescribeImages")
         return {"imageDetails": [self.details]}
 
 
@@ -231,4 +330,7 @@ def test_an_image_that_ecr_does_not_have_is_not_known() -> None:
     nothing = ImageFacts(None, None)
     assert read_image(f"{HOST}/serving:v1", Ecr(None)) == nothing
     assert read_image("tiny", Ecr(None)) == nothing
+    assert read_image(f"{HOST}/serving:v1", Ecr(None, code="AccessDeniedException")) == nothing
+    with pytest.raises(ClientError):
+        read_image(f"{HOST}/serving:v1", Ecr(None, code="ServerException"))
     assert read_image(f"{HOST}/serving:v1", Ecr({"imagePushedAt": None})).vulnerabilities is None

@@ -18,6 +18,7 @@ from seatrial.cli import (
     config,
     cost,
     demo,
+    deploy,
     doctor,
     endpoint,
     infra,
@@ -40,7 +41,9 @@ app = typer.Typer(
     help="Sea trials for models on SageMaker Serverless Inference.",
 )
 app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
-app.add_typer(pipeline.app, name="pipeline", help="The readiness and the monitoring pipeline.")
+app.add_typer(
+    pipeline.app, name="pipeline", help="The readiness, the monitoring and the review pipeline."
+)
 app.add_typer(infra.app, name="infra", help="The foundation: bucket, roles, repositories, topic.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
 VERBS = (
@@ -50,6 +53,7 @@ VERBS = (
     optimize,
     steps,
     judge,
+    deploy,
     endpoint,
     compare,
     calling,

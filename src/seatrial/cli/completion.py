@@ -1,4 +1,4 @@
-"""`seatrial completion bash|zsh`, and what the shell asks when Tab is pressed."""
+"""`seatrial completion bash|zsh|fish`, and what the shell asks when Tab is pressed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class Shell(StrEnum):
 
     BASH = "bash"
     ZSH = "zsh"
+    FISH = "fish"
 
 
 @app.command()
 def completion(
     shell: Annotated[Shell, typer.Argument(help="The shell that will read the script.")],
 ) -> None:
-    """Print a script that lets the shell complete verbs and options: eval "$(…)"."""
+    """Print a script for completion: eval "$(…)" in bash and zsh, … | source in fish."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     script = get_completion_script(prog_name=PROGRAM, complete_var=ASKED, shell=shell.value)

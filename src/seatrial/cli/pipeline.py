@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 Which = Annotated[Literal["readiness", "monitoring"], typer.Argument(help="Which pipeline.")]
+Startable = Annotated[
+    Literal["readiness", "monitoring", "review"], typer.Argument(help="Which pipeline.")
+]
 
 
 @app.command()
@@ -29,7 +32,7 @@ def definition(context: typer.Context, which: Which) -> None:
 
 @app.command()
 def upsert(context: typer.Context) -> None:
-    """Create or update both pipelines, and the rule that starts one on an approval."""
+    """Create or update the pipelines, and the rule that starts one on an approval."""
     from seatrial.aws import client
     from seatrial.pipelines.upsert import upsert as upsert_pipelines
 
@@ -47,7 +50,7 @@ def upsert(context: typer.Context) -> None:
 @app.command()
 def start(
     context: typer.Context,
-    which: Which,
+    which: Startable,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Name=value; may be repeated.")
     ] = None,
@@ -83,7 +86,9 @@ def start(
 @app.command()
 def status(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="readiness, monitoring, or an execution's ARN.")],
+    name: Annotated[
+        str, typer.Argument(help="readiness, monitoring, review, or an execution's ARN.")
+    ],
 ) -> None:
     """Show an execution (or the pipeline's newest): exit 1 if not ready, 2 if it failed."""
     from seatrial.aws import client
@@ -99,6 +104,7 @@ def status(
         names = {
             "readiness": config.readiness_pipeline,
             "monitoring": config.monitoring_pipeline,
+            "review": config.review_pipeline,
         }
         found = executions(names.get(name, name), sagemaker)
         if not found:

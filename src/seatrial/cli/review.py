@@ -10,7 +10,7 @@ import typer
 from seatrial.cli.output import AGAINST, say_contract, say_table, shared
 
 if TYPE_CHECKING:
-    from seatrial.contracts.review import Review
+    from seatrial.contracts.review import Advice, Review
 
 app = typer.Typer()
 
@@ -22,35 +22,41 @@ def review(
     days: Annotated[int, typer.Option(min=1, max=455, help="How far back.")] = 90,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for review.json, and change.yaml for --config."),
+        typer.Option(
+            "--out",
+            help="Folder for review.json, which deploy --review carries out, and change.yaml.",
+        ),
     ] = None,
 ) -> None:
     """Whether a serving endpoint should be configured otherwise: exit 1 if so."""
     from datetime import UTC, datetime
 
     from seatrial.contracts import write_contract
-    from seatrial.review.run import change_yaml, review_endpoint
+    from seatrial.review.change import change_yaml
+    from seatrial.review.run import review_endpoint
 
     options = shared(context)
     found = review_endpoint(endpoint, options.config(), days=days, now=datetime.now(UTC))
     if out is not None:
         write_contract(found, out / "review.json")
-        (out / "change.yaml").write_text(change_yaml(found.change), encoding="utf-8")
+        (out / "change.yaml").write_text(change_yaml(found), encoding="utf-8")
     if options.as_json:
         say_contract(found)
     else:
         say_review(found)
+        if found.change and out is not None:
+            typer.echo(f"its plan: seatrial deploy --review {out / 'review.json'} --dry-run")
     if found.to_do:
         raise typer.Exit(AGAINST)
 
 
 def say_review(found: Review) -> None:
     """A line for each topic, then the change of the configuration."""
-    from seatrial.review.run import change_yaml
+    from seatrial.review.change import change_yaml
 
     rows = [
         (
-            "[yellow]change[/]" if item.act else "[green]fine[/]",
+            _verdict(item),
             item.topic,
             item.detail,
             "–" if item.saving_usd_a_month is None else f"{item.saving_usd_a_month:.2f}",
@@ -62,7 +68,13 @@ def say_review(found: Review) -> None:
         f"{found.endpoint_name}: {found.memory_size_mb} MB, {found.max_concurrency} at once, "
         f"{found.usage.requests} requests in {found.days} days{cost}"
     )
-    say_table(title, ("", "topic", "", "saves $ a month"), rows)
+    say_table(title, ("", "topic", "", "saves $"), rows)
     if found.change:
-        typer.echo("the change, as YAML for --config:")
-        typer.echo(change_yaml(found.change), nl=False)
+        typer.echo("the change of the configuration:")
+        typer.echo(change_yaml(found), nl=False)
+
+
+def _verdict(advice: Advice) -> str:
+    if advice.act:
+        return "[yellow]change[/]"
+    return "[green]fine[/]" if advice.known else "[magenta]unknown[/]"

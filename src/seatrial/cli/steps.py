@@ -1,4 +1,4 @@
-"""`seatrial profile|baseline|deploy`: each step alone, on files."""
+"""`seatrial profile|baseline`: each step alone, on files."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seatrial.cli.output import (
-    say_actions,
-    say_contract,
-    say_table,
-    shared,
-    write_config,
-)
+from seatrial.cli.output import say_contract, say_table, shared
 from seatrial.cli.trial import TrialOptions, profile_endpoint
 
 app = typer.Typer()
@@ -138,44 +132,3 @@ def baseline(
     ]
     columns = ("column", "metric", "window h", "bound", "floor", "blocks")
     say_table(f"{result.rows} rows, by {result.bound_method}", columns, rows)
-
-
-@app.command()
-def deploy(
-    context: typer.Context,
-    candidates: Candidates,
-    readiness: Annotated[Path, typer.Option(help="What judge wrote.")],
-    baseline: Annotated[Path, typer.Option(help="What baseline wrote.")],
-    model_package_arn: Annotated[str, typer.Option(help="The package that this model is.")],
-    out: Out,
-    dry_run: Annotated[bool, typer.Option(help="Print the calls, and make none.")] = False,
-) -> None:
-    """Deploy a ready model, and verify it; on failure bring back what was there."""
-    from seatrial.contracts import Deployment, read_contract
-    from seatrial.deployment.inputs import Folders
-    from seatrial.steps import deploy_endpoint
-
-    options = shared(context)
-    if dry_run:
-        folders = Folders(candidates, readiness, baseline)
-        actions = deploy_endpoint.dry_run(options.config(), folders, model_package_arn)
-        say_actions(actions, as_json=options.as_json)
-        return
-    deploy_endpoint.main(
-        [
-            *("--model-package-arn", model_package_arn),
-            *("--readiness", str(readiness)),
-            *("--candidates", str(candidates)),
-            *("--baseline", str(baseline)),
-            *("--config", str(write_config(options.config(), out))),
-            *("--output", str(out)),
-        ]
-    )
-    result = read_contract(Deployment, out / "deployment.json")
-    if options.as_json:
-        say_contract(result)
-    elif result.skipped is not None:
-        typer.echo(f"{result.endpoint_name} was left as it is: {result.skipped}")
-    else:
-        serving = result.serving.endpoint_config_name
-        typer.echo(f"{result.endpoint_name} serves {serving}, verified")

@@ -19,8 +19,33 @@ Topic = Literal[
     "MODEL_AGE",
     "IMAGE_AGE",
     "VULNERABILITIES",
+    "ADVISORIES",
     "ALERTS",
 ]
+Severity = Literal["CRITICAL", "HIGH", "MODERATE", "LOW"]
+
+
+class Advisory(Part):
+    """A published vulnerability of a package at that version.
+
+    `ids` are its own first, then the aliases of other databases. `severity` is None where the
+    databases do not say it in a word; `fixed_in` is empty if no version is known to be without it.
+    """
+
+    package: str
+    version: str
+    ids: tuple[str, ...] = Field(min_length=1)
+    severity: Severity | None
+    summary: str
+    fixed_in: tuple[str, ...]
+
+
+class PackageScan(Part):
+    """What is published of the serving image's packages; `unknown`: why nothing can be said."""
+
+    packages: NonNegativeInt
+    advisories: tuple[Advisory, ...]
+    unknown: str | None
 
 
 class Usage(Part):
@@ -29,7 +54,7 @@ class Usage(Part):
     `latency_p95_ms` is that of the worst day: percentiles of days cannot be merged. Latencies are
     the model's (ModelLatency), without what the service adds. `concurrency_max_ratio` is of
     MaxConcurrency. `cold_starts` counts the data points
-    of ModelSetupTime.
+    of ModelSetupTime. `vulnerabilities` counts by severity what ECR's scan found in the image.
     """
 
     requests: NonNegativeInt
@@ -45,6 +70,7 @@ class Usage(Part):
     model_age_days: NonNegativeFloat | None
     image_age_days: NonNegativeFloat | None
     vulnerabilities: dict[str, NonNegativeInt] | None
+    packages: PackageScan
     windows: NonNegativeInt
     alerting_windows: NonNegativeInt
 
@@ -52,12 +78,14 @@ class Usage(Part):
 class Advice(Part):
     """One topic. `change` are configuration keys with their new values; `saving` can be negative.
 
-    `saving_usd_a_month` is None where nothing is saved, or it cannot be told.
+    `saving_usd_a_month` is None where nothing is saved, or it cannot be told. Not `known`: nobody
+    could be asked, which is not to say that all is well.
     """
 
     topic: Topic
     act: bool
     detail: str
+    known: bool = True
     change: dict[str, int | None] = Field(default_factory=dict)
     saving_usd_a_month: float | None = None
 

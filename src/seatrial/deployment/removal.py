@@ -12,6 +12,7 @@ from seatrial.deployment.existing import found
 from seatrial.deployment.operator import Operator
 from seatrial.deployment.planning import delete_endpoint
 from seatrial.deployment.refusals import check_endpoint, endpoint_tags
+from seatrial.deployment.review_schedule import review_schedule_name
 from seatrial.deployment.scaling import plan_release
 from seatrial.deployment.target import log_group, stream_name
 from seatrial.deployment.warming import ping_schedule_name
@@ -20,7 +21,11 @@ from seatrial.endpoint import find_endpoint
 
 def plan_removal(endpoint_name: str, clients: Mapping[str, Any]) -> list[Action]:
     """The deletion of what is there of it, the endpoint itself and its records' way apart."""
-    names = (schedule.schedule_name(endpoint_name), ping_schedule_name(endpoint_name))
+    names = (
+        schedule.schedule_name(endpoint_name),
+        review_schedule_name(endpoint_name),
+        ping_schedule_name(endpoint_name),
+    )
     return [
         *(item for name in names for item in schedule.plan_removal(name, clients["scheduler"])),
         *plan_release(endpoint_name, clients),

@@ -3,62 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from seatrial.config import Config
-from seatrial.contracts.review import Advice, Usage
-from seatrial.limits import Limits
-from seatrial.readiness.latency import slowdown
+from seatrial.contracts.review import Advice
+from seatrial.review.situation import Situation
+from seatrial.review.upkeep import advisories, ages, alerts, vulnerabilities
 
 # Half again: the next step after being full, as the trial's last phase asks for.
 CONCURRENCY_STEP = 1.5
-SECONDS_A_MONTH = 730 * 3600
-
-
-@dataclass(frozen=True)
-class Serving:
-    """How the endpoint is configured now, and what it may be configured to."""
-
-    memory_size_mb: int
-    max_concurrency: int
-    provisioned_concurrency: int | None
-    quota_mb: float
-    quota_concurrency: float
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Everything advice depends on. `realtime_usd_a_month` is the cheapest instance's cost."""
-
-    usage: Usage
-    serving: Serving
-    config: Config
-    limits: Limits
-    days: int
-    usd_per_gb_second: float
-    realtime: tuple[str, float] | None
-
-    @property
-    def requests_a_month(self) -> float:
-        """At the rate of the period."""
-        return self.usage.requests * SECONDS_A_MONTH / (self.days * 86_400)
-
-    def usd_a_month(self, memory_size_mb: int) -> float | None:
-        """On-demand seconds at that tier, without data; None if no latency is known.
-
-        The time of a request grows as its share of a CPU falls: an upper bound, as for work that
-        does nothing but compute.
-        """
-        mean_ms = self.usage.latency_mean_ms
-        if mean_ms is None:
-            return None
-        seconds = mean_ms / 1000 * self.slower(memory_size_mb)
-        return self.requests_a_month * seconds * memory_size_mb / 1024 * self.usd_per_gb_second
-
-    def slower(self, memory_size_mb: int) -> float:
-        """How many times as long a computation takes there as now."""
-        share = self.limits.mb_per_vcpu.value
-        return slowdown(memory_size_mb, share) / slowdown(self.serving.memory_size_mb, share)
 
 
 def advise(found: Situation) -> tuple[Advice, ...]:
@@ -74,7 +25,8 @@ def memory(found: Situation) -> Iterator[Advice]:
     """The smallest tier that held what was used, with the headroom and within the objectives."""
     percent = found.usage.memory_max_percent
     if percent is None:
-        yield Advice(topic="MEMORY", act=False, detail="CloudWatch has no MemoryUtilization")
+        none = "CloudWatch has no MemoryUtilization"
+        yield Advice(topic="MEMORY", act=False, known=False, detail=none)
         return
     now, used_mb = found.serving.memory_size_mb, found.serving.memory_size_mb * percent / 100
     usable = 1 - found.config.objectives.memory_headroom_ratio
@@ -214,51 +166,6 @@ def cost(found: Situation) -> Iterator[Advice]:
     )
 
 
-def ages(found: Situation) -> Iterator[Advice]:
-    """Models decay, and images gather vulnerabilities, although nobody touches them."""
-    limits = found.config.review
-    for topic, what, days, most in (
-        ("MODEL_AGE", "model", found.usage.model_age_days, limits.max_model_age_days),
-        ("IMAGE_AGE", "image", found.usage.image_age_days, limits.max_image_age_days),
-    ):
-        if days is not None:
-            old = days > most
-            fix = "; train and approve a new one" if what == "model" else "; build it again"
-            detail = f"the {what} is {days:.0f} days old, {most} are allowed{fix if old else ''}"
-            yield Advice.model_validate({"topic": topic, "act": old, "detail": detail})
-
-
-def vulnerabilities(found: Situation) -> Iterator[Advice]:
-    """What ECR's scan found in the serving image."""
-    known = found.usage.vulnerabilities
-    if known is None:
-        yield Advice(
-            topic="VULNERABILITIES",
-            act=False,
-            detail="ECR has no scan of the image; turn on scanning of its repository",
-        )
-        return
-    serious = {name: known[name] for name in ("CRITICAL", "HIGH") if known.get(name)}
-    told = ", ".join(f"{count} {name.lower()}" for name, count in known.items()) or "none"
-    fix = "; build the image again on a newer base" if serious else ""
-    yield Advice(topic="VULNERABILITIES", act=bool(serious), detail=f"in the image: {told}{fix}")
-
-
-def alerts(found: Situation) -> Iterator[Advice]:
-    """The monitor's verdicts in the period."""
-    usage = found.usage
-    if not usage.windows:
-        yield Advice(
-            topic="ALERTS", act=True, detail="the monitor judged no window; schedule it, or run it"
-        )
-        return
-    yield Advice(
-        topic="ALERTS",
-        act=2 * usage.alerting_windows > usage.windows,
-        detail=f"{usage.alerting_windows} of {usage.windows} windows were alerts",
-    )
-
-
 TOPICS: Sequence[Callable[[Situation], Iterator[Advice]]] = (
     memory,
     concurrency,
@@ -268,5 +175,6 @@ TOPICS: Sequence[Callable[[Situation], Iterator[Advice]]] = (
     cost,
     ages,
     vulnerabilities,
+    advisories,
     alerts,
 )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from seatrial.aws import explained
-from seatrial.contracts.review import Usage
+from seatrial.contracts.review import PackageScan, Usage
 from seatrial.contracts.verdicts import WindowVerdict
 from seatrial.errors import InputError
+from seatrial.review.images import ImageFacts
 
 INVOCATIONS, RESOURCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 DAY_S = 86_400
@@ -117,16 +118,18 @@ class Metrics:
 def read_usage(
     endpoint_name: str,
     deployed: Deployed,
-    clients: Mapping[str, Any],
+    cloudwatch: Any,
     history: Sequence[WindowVerdict],
     *,
+    image: ImageFacts,
+    packages: PackageScan,
     days: int,
     now: datetime,
 ) -> Usage:
     """The period's figures, in the units of the contract."""
     start = (now - timedelta(days=days)).replace(second=0, microsecond=0)
     metrics = Metrics(
-        clients["cloudwatch"],
+        cloudwatch,
         endpoint_name,
         deployed.variant_name,
         start,
@@ -134,7 +137,6 @@ def read_usage(
     )
     latency_us, p95_us = metrics.mean("ModelLatency"), metrics.worst_p95("ModelLatency")
     setup_us, setup_max_us = metrics.mean("ModelSetupTime"), metrics.largest("ModelSetupTime")
-    image = read_image(deployed.image, clients["ecr"])
     windows = [item for item in history if item.ended_at > start]
     return Usage(
         requests=int(metrics.total("Invocations")),
@@ -152,44 +154,7 @@ def read_usage(
         if image.pushed_at is None
         else (now - image.pushed_at).total_seconds() / DAY_S,
         vulnerabilities=image.vulnerabilities,
+        packages=packages,
         windows=len(windows),
         alerting_windows=sum(bool(item.ailments) for item in windows),
     )
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """What ECR knows of an image; None where it does not."""
-
-    pushed_at: datetime | None
-    vulnerabilities: dict[str, int] | None
-
-
-def read_image(uri: str, ecr: Any) -> ImageFacts:
-    """By repository and tag, or digest; an image elsewhere is not known."""
-    from botocore.exceptions import ClientError
-
-    registry, _, path = uri.partition("/")
-    if ".dkr.ecr." not in registry:
-        return ImageFacts(None, None)
-    repository, wanted = _split(path)
-    try:
-        answer = ecr.describe_images(repositoryName=repository, imageIds=[wanted])
-    except ClientError as error:
-        if error.response["Error"]["Code"] in (
-            "ImageNotFoundException",
-            "RepositoryNotFoundException",
-        ):
-            return ImageFacts(None, None)
-        raise
-    (found,) = answer["imageDetails"]
-    summary = found.get("imageScanFindingsSummary", {}).get("findingSeverityCounts")
-    return ImageFacts(found["imagePushedAt"], None if summary is None else dict(summary))
-
-
-def _split(path: str) -> tuple[str, dict[str, str]]:
-    if "@" in path:
-        repository, _, digest = path.partition("@")
-        return repository, {"imageDigest": digest}
-    repository, _, tag = path.partition(":")
-    return repository, {"imageTag": tag or "latest"}

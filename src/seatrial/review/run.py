@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import yaml
-
 from seatrial.aws import S3, client
 from seatrial.config import Config
 from seatrial.contracts.review import Review, Usage
@@ -19,8 +17,10 @@ from seatrial.cost.prices import load_prices
 from seatrial.cost.setup import Setup
 from seatrial.limits import Limits, load_limits
 from seatrial.monitoring.history import read_history
-from seatrial.review.advice import Serving, Situation, advise
+from seatrial.review.advice import advise
+from seatrial.review.images import read_image, scan_packages
 from seatrial.review.reading import Deployed, read_deployed, read_usage
+from seatrial.review.situation import Serving, Situation
 
 MAX_WINDOWS = 500
 
@@ -33,7 +33,16 @@ def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datet
     history = read_history(
         S3(clients["s3"]), config.bucket, endpoint_name, before=now, limit=MAX_WINDOWS
     )
-    usage = read_usage(endpoint_name, deployed, clients, history, days=days, now=now)
+    usage = read_usage(
+        endpoint_name,
+        deployed,
+        clients["cloudwatch"],
+        history,
+        image=read_image(deployed.image, clients["ecr"]),
+        packages=scan_packages(deployed.image, config),
+        days=days,
+        now=now,
+    )
     situation = Situation(
         usage=usage,
         serving=_serving(deployed, config, limits),
@@ -110,12 +119,3 @@ def _realtime(
     names, _ = instances_that_hold(case)
     costs = [(name, real_time(case, name).usd_a_month) for name in names]
     return min(costs, key=lambda item: item[1], default=None)
-
-
-def change_yaml(change: dict[str, int | None]) -> str:
-    """`{"endpoint.memory_size_mb": 2048}` as nested YAML; empty without a change."""
-    nested: dict[str, dict[str, int | None]] = {}
-    for path, value in change.items():
-        section, _, key = path.partition(".")
-        nested.setdefault(section, {})[key] = value
-    return yaml.safe_dump(nested, sort_keys=True) if nested else ""
