@@ -158,6 +158,8 @@ class TrialConfig(Part):
     burst_s: PositiveFloat
     max_errors: NonNegativeInt
     metrics_deadline_s: NonNegativeFloat
+    idle_longest_s: PositiveFloat
+    idle_within_s: PositiveFloat
 
 
 class LoadTestConfig(Part):
@@ -274,7 +276,7 @@ class WarmConfig(Part):
     """What keeps sandboxes warm. `utilization` is what use of provisioned concurrency aims at."""
 
     mode: Literal["none", "pings", "provisioned"]
-    idle_s: float = Field(ge=75)
+    idle_s: float | None = Field(ge=75)
     min_concurrency: PositiveInt
     max_concurrency: PositiveInt
     utilization: float | None = Field(gt=0, le=1)

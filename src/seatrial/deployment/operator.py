@@ -77,11 +77,17 @@ class Operator:
             self.lease.keep()
             of_endpoint = "EndpointName" in action.parameters and action.service == "sagemaker"
             if of_endpoint and action.method != "create_endpoint":
-                for release in plan_release(self.endpoint_name, self.clients):
-                    perform(release, self.clients)
+                self._let_go()
             perform(action, self.clients, sleep=self.pause)
             if of_endpoint:
                 self.settle()
+
+    def _let_go(self) -> None:
+        releases = plan_release(self.endpoint_name, self.clients)
+        for release in releases:
+            perform(release, self.clients)
+        if releases:
+            self.settle()  # it may have been scaling the endpoint at that moment
 
     def serve(self, wanted: Serving | None) -> EndpointState | None:
         """Bring the endpoint to `wanted`, from wherever it is; None: delete it.
