@@ -14,7 +14,7 @@ from seatrial.aws import S3
 from seatrial.config import Config
 from seatrial.contracts import Payload
 from seatrial.contracts.trial import EndpointProfile, IdleTime, TierTrial, TrialPhase
-from seatrial.deployment.operator import perform
+from seatrial.deployment.performing import perform
 from seatrial.endpoint import SYNTHETIC, wait_until_settled
 from seatrial.errors import CloudError, DeploymentError
 from seatrial.trial.idle import Probe, measure_idle

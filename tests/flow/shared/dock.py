@@ -23,8 +23,9 @@ from seatrial.contracts import (
 )
 from seatrial.deployment.history import lock_uri, read_history
 from seatrial.deployment.operator import Operator, Pace
+from seatrial.deployment.release import Release
 from seatrial.deployment.rollback import Rollback, roll_back
-from seatrial.deployment.rollout import Release, deploy
+from seatrial.deployment.rollout import deploy
 from seatrial.deployment.target import PROJECT_TAG, Target
 from seatrial.endpoint import EndpointState, find_endpoint
 from seatrial.lease import SharedObject, holding
