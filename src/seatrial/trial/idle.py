@@ -34,17 +34,15 @@ def measure_idle(probe: Probe, settings: TrialConfig, say: Callable[[str], None]
     failure = None
     try:
         probe.ask()
+        last = probe.now()  # the sandbox is idle while CloudWatch is asked
         setups = probe.setups()
-        last = probe.now()
         while (pause_s := next_pause_s(pauses, settings)) is not None:
             say(f"idle for {pause_s:.0f} s")
             probe.sleep(max(0.0, (last + timedelta(seconds=pause_s) - probe.now()).total_seconds()))
-            asked = probe.now()
+            taken_s = (probe.now() - last).total_seconds()
             probe.ask()
-            before, setups = setups, probe.setups()
-            taken_s = (asked - last).total_seconds()
+            last, before, setups = probe.now(), setups, probe.setups()
             pauses.append(IdlePause(pause_s=taken_s, cold=setups > before))
-            last = probe.now()
     except CloudError as error:
         failure = str(error)
     warm_s, cold_s = bounds_s(pauses)
