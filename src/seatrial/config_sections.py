@@ -307,6 +307,7 @@ class ComparisonConfig(Part):
     metric: Metric | None
     tie_margin: NonNegativeFloat
     champion_alias: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
+    champion_follows: bool
     max_latency_ratio: PositiveFloat
     latency_floor_ms: NonNegativeFloat
     max_size_ratio: PositiveFloat

@@ -12,6 +12,7 @@ import typer
 
 from seatrial.cli import (
     calling,
+    change,
     cloud,
     compare,
     completion,
@@ -51,6 +52,7 @@ VERBS = (
     steps,
     judge,
     endpoint,
+    change,
     compare,
     calling,
     loadtest,
