@@ -18,10 +18,10 @@ from seatrial.config import Config, read_resolved_config
 from seatrial.contracts import Arming, Deployment, SelfTest, read_contract, write_contract
 from seatrial.deployment.history import read_history
 from seatrial.deployment.operating import make_clients, operating
-from seatrial.deployment.operator import perform
+from seatrial.deployment.performing import perform
 from seatrial.deployment.review_schedule import plan_review_schedule
-from seatrial.deployment.rollout import take_back
 from seatrial.deployment.schedule import plan_schedule
+from seatrial.deployment.taking_back import take_back
 from seatrial.errors import CloudError, DeploymentError
 from seatrial.monitoring.selftest import seed_from, self_tests
 from seatrial.steps.entry import run

@@ -22,9 +22,10 @@ from seatrial.deployment.existing import look
 from seatrial.deployment.inputs import Folders, choose, origin_of, read_payloads, upload
 from seatrial.deployment.operating import make_clients, operating
 from seatrial.deployment.refusals import check_approved, check_endpoint, check_quotas, endpoint_tags
-from seatrial.deployment.rollout import Release, deploy, whole_plan
+from seatrial.deployment.release import Release, kept
+from seatrial.deployment.rollout import deploy, whole_plan
 from seatrial.deployment.target import Target
-from seatrial.deployment.warming import Kept, check_warm, plan_warm
+from seatrial.deployment.warming import check_warm, plan_warm
 from seatrial.limits import load_limits
 from seatrial.pipelines.registration import describe_package
 from seatrial.readiness.inputs import read_account
@@ -54,11 +55,9 @@ def plan_for(
     account = read_account(config, load_limits(), clients=clients)
     check_quotas(target.serverless, account, is_new=existing.endpoint is None)
     check_warm(config, target.serverless)
-    requests = [(item.content_type, item.body) for item in payloads]
-    warm = Kept(target.endpoint_name, target.variant_name, target.serving, requests)
     return [
         *whole_plan(target, existing, config, clients),
-        *plan_warm(warm, config, clients),
+        *plan_warm(kept(target, payloads), config, clients),
     ]
 
 

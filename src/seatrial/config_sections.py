@@ -157,6 +157,8 @@ class TrialConfig(Part):
     burst_s: PositiveFloat
     max_errors: NonNegativeInt
     metrics_deadline_s: NonNegativeFloat
+    idle_longest_s: PositiveFloat
+    idle_within_s: PositiveFloat
 
 
 class LoadTestConfig(Part):
@@ -230,6 +232,7 @@ class ComparisonConfig(Part):
     metric: Metric | None
     tie_margin: NonNegativeFloat
     champion_alias: str = Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")
+    champion_follows: bool
     max_latency_ratio: PositiveFloat
     latency_floor_ms: NonNegativeFloat
     max_size_ratio: PositiveFloat

@@ -85,7 +85,7 @@ class WarmConfig(Part):
     """What keeps sandboxes warm. `utilization` is what use of provisioned concurrency aims at."""
 
     mode: Literal["none", "pings", "provisioned"]
-    idle_s: float = Field(ge=75)
+    idle_s: float | None = Field(ge=75)
     min_concurrency: PositiveInt
     max_concurrency: PositiveInt
     utilization: float | None = Field(gt=0, le=1)

@@ -6,21 +6,22 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from approved import Approvals, listening, second
 from botocore.exceptions import ClientError
 from dock import PAYLOAD, Dock
-from record_delivery import make_bucket
+from record_delivery import BUCKET
 
-from seatrial.config import load_config
 from seatrial.contracts import Deployment
+from seatrial.deployment.approval import read_approved_at
 from seatrial.deployment.rollback import Rollback, roll_back_rejected
 from seatrial.deployment.target import Target
+from seatrial.endpoint import PACKAGE_TAG, config_tags, get_endpoint
 from seatrial.pipelines.execution import executions, follow
-from seatrial.pipelines.registration import ensure_group
-from seatrial.pipelines.upsert import upsert
 
 pytestmark = pytest.mark.flow
 
@@ -29,6 +30,11 @@ pytestmark = pytest.mark.flow
 def event_cloud(new_cloud: Any) -> Iterator[Any]:
     with new_cloud(quota="endpoints=20,concurrency=400") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def approvals(event_cloud: Any) -> Approvals:
+    return Approvals(event_cloud, "approved")
 
 
 def approve(dock: Dock, number: int) -> list[tuple[Target, datetime]]:
@@ -52,44 +58,75 @@ def changes(made: list[Deployment]) -> list[str]:
     ]
 
 
-def test_twenty_duplicate_events_in_any_order_deploy_each_version_at_most_once(
-    event_cloud: Any,
+def test_of_five_approvals_at_once_the_last_one_serves(
+    approvals: Approvals, event_cloud: Any, tmp_path: Path
 ) -> None:
-    dock = Dock.of(event_cloud, "duplicates")
-    approved = approve(dock, 4)
-    events = [
-        # a second event of an approval has a later time
-        (target, moment + timedelta(seconds=copy))
-        for target, moment in approved
-        for copy in range(5)
-    ]
-    random.Random(7).shuffle(events)
-    made = [dock.deploy(target, event_time=moment) for target, moment in events]
-    deployed = changes(made)
-    assert len(events) == 20
-    assert len(deployed) == len(set(deployed))
-    state = dock.state()
-    assert state is not None
-    assert state.serving == approved[-1][0].serving
-    assert deployed[-1] == approved[-1][0].endpoint_config_name
-
-
-def test_of_five_approvals_at_once_the_last_one_serves(event_cloud: Any) -> None:
-    dock = Dock.of(event_cloud, "at-once")
-    approved = approve(dock, 5)
-    docks = [Dock.of(event_cloud, "at-once") for _ in approved]
+    """Through the registry, the rule and DeployEndpoint, each in a process of its own."""
+    approvals.deploys(tmp_path)
+    arns = approvals.register(5)
     with ThreadPoolExecutor(5) as pool:
-        jobs = [
-            pool.submit(one.deploy, target, event_time=moment)
-            for one, (target, moment) in zip(docks, approved, strict=True)
+        list(pool.map(approvals.approve, arns))
+    ended = approvals.ended(5)
+    assert [item.status for item in ended] == ["Succeeded"] * 5, [
+        item.failure_reason for item in ended
+    ]
+    made = [
+        Deployment.model_validate_json(approvals.s3.get_bytes(output_uri(item.arn)))
+        for item in ended
+    ]
+    last = max(arns, key=approvals.approved_at)
+    check_each_once(made, serves(event_cloud, "approved"), last)
+
+
+def test_twenty_duplicate_events_in_any_order_deploy_each_version_at_most_once(
+    approvals: Approvals, event_cloud: Any
+) -> None:
+    before = len(approvals.started())
+    made: list[Deployment] = []
+
+    def deploy(arn: str, approved_at: str) -> None:
+        one = Dock.of(event_cloud, "duplicates", poll_s=0.5)  # twenty wait at once
+        made.append(one.deploy(one.target(arn), event_time=read_approved_at(approved_at)))
+
+    with listening(deploy) as url:
+        approvals.hands_over(url)
+        arns = approvals.register(4)
+        for arn in arns:
+            approvals.approve(arn)
+        copies = [
+            (arn, second(approvals.approved_at(arn), later_s))
+            for arn in arns
+            for later_s in range(4)
         ]
-        made = [job.result() for job in jobs]
+        random.Random(7).shuffle(copies)
+        approvals.replay(copies)
+        ended = approvals.ended(20)
+    assert len(approvals.started()) == before + 20
+    assert [item.status for item in ended] == ["Succeeded"] * 20, [
+        item.failure_reason for item in ended
+    ]
+    assert len(made) == 20
+    check_each_once(made, serves(event_cloud, "duplicates"), arns[-1])
+
+
+def check_each_once(made: list[Deployment], serving: str, last: str) -> None:
+    """Every version at most once, and that of the package `last` serves."""
     deployed = changes(made)
     assert len(deployed) == len(set(deployed))
-    state = dock.state()
-    assert state is not None
-    assert state.serving == approved[-1][0].serving
-    assert dock.history().latest_approved_at == max(item.approved_at for item in made)
+    assert serving == last
+
+
+def serves(cloud: Any, endpoint_name: str) -> str:
+    """The package that the endpoint serves, by its configuration's tags."""
+    sagemaker = cloud.client("sagemaker")
+    return config_tags(get_endpoint(endpoint_name, sagemaker), sagemaker)[PACKAGE_TAG]
+
+
+def output_uri(execution_arn: str) -> str:
+    """Where the execution's deployment.json is."""
+    pipeline, _, execution = execution_arn.split("/")[-3:]
+    folder = f"runs/{pipeline}/{execution}/DeployEndpoint/deployment"
+    return f"s3://{BUCKET}/{folder}/deployment.json"
 
 
 def test_rejecting_what_serves_rolls_back_and_rejecting_anything_else_does_not(
@@ -120,23 +157,16 @@ def test_rejecting_what_serves_rolls_back_and_rejecting_anything_else_does_not(
     assert state.serving == first.serving
 
 
-def test_the_rejection_rule_starts_the_rollback_pipeline(event_cloud: Any) -> None:
-    config = load_config(deployment={"on_rejection": "roll_back"})
-    names = ("s3", "sagemaker", "events")
-    clients = {name: event_cloud.client(name) for name in names}
-    make_bucket(event_cloud.client)
-    arns = upsert(config, clients=clients).pipeline_arns
-    assert set(arns) == {"seatrial-readiness", "seatrial-monitoring", "seatrial-rollback"}
-    sagemaker = clients["sagemaker"]
-    ensure_group(config.model_package_group, sagemaker)
-    package = sagemaker.create_model_package(ModelPackageGroupName=config.model_package_group)
-    arn = package["ModelPackageArn"]
-    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
-    (execution,) = executions("seatrial-rollback", sagemaker)
-    *_, last = follow(execution, sagemaker, poll_s=0.1)
+def test_the_rejection_rule_starts_the_rollback_pipeline(approvals: Approvals) -> None:
+    names = {f"approved-{name}" for name in ("readiness", "monitoring", "rollback")}
+    assert approvals.pipelines == names
+    (arn,), before = approvals.register(1), approvals.started()
+    approvals.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    (execution,) = executions("approved-rollback", approvals.sagemaker)
+    *_, last = follow(execution, approvals.sagemaker, poll_s=0.1)
     assert last.status == "Succeeded", last.failure_reason
-    assert executions("seatrial-readiness", sagemaker) == []
-    described = clients["sagemaker"].list_pipeline_parameters_for_execution(
+    assert approvals.started() == before
+    described = approvals.sagemaker.list_pipeline_parameters_for_execution(
         PipelineExecutionArn=execution
     )["PipelineParameters"]
     assert {"Name": "ModelPackageArn", "Value": arn} in described

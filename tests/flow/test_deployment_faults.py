@@ -1,6 +1,6 @@
 """A deployment that is killed, or whose answers are lost, at each call that changes something.
 
-The whole matrix, reads and other faults too, is benchmarks/faults.py: it takes six minutes.
+The whole matrix, reads and other faults too, is benchmarks/faults.py.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ CALLS = {
     "update": ("UpdateEndpoint", "DeleteEndpointConfig"),
     "in place": ("UpdateEndpointWeightsAndCapacities",),
     "roll back": (*("UpdateEndpoint", "DeleteEndpointConfig", "DeleteModel", "PutObject history"),),
+    "update, pings": ("CreateSchedule",),
+    "update, scaled": ("DeregisterScalableTarget", "RegisterScalableTarget"),
+    "roll back, scaled": ("DeregisterScalableTarget",),
 }
 CHANGES_OF_ENDPOINT = ("CreateEndpoint", "UpdateEndpoint", "UpdateEndpointWeightsAndCapacities")
 
@@ -41,4 +44,4 @@ def test_whatever_is_interrupted_serves_and_is_finished_by_running_it_again(
                         raise AssertionError(f"{cells[-1]}: {error}") from error
     with capsys.disabled():
         sys.stdout.write(f"\n{len(cells)} cells\n")
-    assert len(cells) == 15
+    assert len(cells) == 19

@@ -13,7 +13,7 @@ import pytest
 from seatrial.config import Config, load_config
 from seatrial.contracts import Action, Arming
 from seatrial.deployment.operating import make_clients
-from seatrial.deployment.operator import perform
+from seatrial.deployment.performing import perform
 from seatrial.deployment.removal import plan_removal
 from seatrial.deployment.review_schedule import plan_review_schedule
 from seatrial.deployment.schedule import find_schedule, plan_schedule

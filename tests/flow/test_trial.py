@@ -37,6 +37,8 @@ SETTINGS = {
         "burst_s": 0.6,
         "max_errors": 2,
         "metrics_deadline_s": 10,
+        "idle_longest_s": 8,
+        "idle_within_s": 2,
     },
 }
 
@@ -215,6 +217,20 @@ def test_the_verb_writes_what_it_found(aws: Aws, tmp_path: Path) -> None:
     written = (tmp_path / "out" / "endpoint_profile.json").read_text(encoding="utf-8")
     assert json.loads(written) == json.loads(stdout)
     assert "3072 MB: over, 8 at a time" in stderr
+
+
+def test_left_idle_it_is_found_when_the_sandbox_goes(aws: Aws, tmp_path: Path) -> None:
+    words = ("--tier", "1024", "--idle", "--yes")
+    stdout, stderr = verb(aws, tmp_path, "model", *words).communicate(timeout=90)
+    assert "1024 MB: idle for 2 s" in stderr
+    idle = EndpointProfile.model_validate_json(stdout).tiers[0].idle
+    assert idle is not None
+    assert idle.ended_early is None
+    assert idle.cold_s is not None
+    # that localcloud keeps a sandbox for 3 s; a busy machine makes pauses longer
+    assert 3 <= idle.cold_s < 12
+    assert idle.warm_s is None or idle.warm_s < idle.cold_s
+    assert left_of(aws) == []
 
 
 def test_without_yes_nobody_is_charged(aws: Aws, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -251,6 +251,34 @@ def test_a_rollback_goes_to_the_verified_one_before(
 ) -> None:
     found = rollback_target(past, state(now))
     assert (None if found is None else found.serving.endpoint_config_name) == to
+
+
+@pytest.mark.parametrize(
+    ("provisioned", "concurrency", "known"),
+    [
+        pytest.param(1, 5, True, id="as deployed"),
+        pytest.param(4, 5, True, id="scaled, and let go of"),
+        pytest.param(4, 6, False, id="with another concurrency"),
+        pytest.param(None, 5, False, id="with nothing provisioned"),
+    ],
+)
+def test_what_was_scaled_from_a_verified_deployment_is_that_deployment(
+    provisioned: int | None, concurrency: int, known: bool
+) -> None:
+    deployed = [
+        item.model_copy(
+            update={"serving": item.serving.model_copy(update={"provisioned_concurrency": 1})}
+        )
+        for item in (verified("b"), verified("a"))
+    ]
+    past = history().model_copy(update={"verified": tuple(deployed)})
+    update = {"provisioned_concurrency": provisioned, "max_concurrency": concurrency}
+    now = replace(state("b"), serving=serving("b").model_copy(update=update))
+    assert now.serving is not None
+    as_it_was = deployed[0].serving if known else now.serving
+    assert way_back(past, now) == as_it_was
+    # from one that is known, one further back; from anything else, to the last that was verified
+    assert rollback_target(past, now) == deployed[1 if known else 0]
 
 
 @pytest.mark.parametrize(

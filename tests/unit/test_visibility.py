@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from seatrial.contracts import Action
-from seatrial.deployment.operator import perform
+from seatrial.deployment.performing import perform
 from seatrial.deployment.visibility import WAITS_S
 from seatrial.errors import CloudError
 

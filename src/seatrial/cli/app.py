@@ -12,6 +12,7 @@ import typer
 
 from seatrial.cli import (
     calling,
+    change,
     cloud,
     compare,
     completion,
@@ -55,6 +56,7 @@ VERBS = (
     judge,
     deploy,
     endpoint,
+    change,
     compare,
     calling,
     loadtest,

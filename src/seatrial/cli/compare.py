@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.config import Config
 
 app = typer.Typer()
+_SERVICES = ("s3", "sagemaker", "application-autoscaling")
 
 
 @app.command()
@@ -92,9 +93,9 @@ def compare(
         dry_run=dry_run,
         commit=git_commit(Path.cwd(), os.environ),
     )
-    clients = {name: client(name, region=config.region) for name in ("s3", "sagemaker")}
+    clients = {name: client(name, region=config.region) for name in _SERVICES}
     with progress() as tell:
-        tracking = Tracking(_uri(config, mlflow_uri))
+        tracking = Tracking(tracking_uri(config, mlflow_uri))
         outcome = answer(request, config, tracking, clients, tell=tell)
     if options.as_json:
         say_json(as_json(outcome))
@@ -104,7 +105,8 @@ def compare(
         raise typer.Exit(AGAINST)
 
 
-def _uri(config: Config, given: str | None) -> str:
+def tracking_uri(config: Config, given: str | None) -> str:
+    """Where MLflow is; InputError if nobody says."""
     from seatrial.errors import InputError
 
     uri = given or config.tracking.mlflow_uri

@@ -27,12 +27,15 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "approved": bool(package and package.approved),
         "model_version": outcome.version,
         "tracked_run": outcome.tracked_run,
+        "champion_version": outcome.followed and outcome.followed.champion.version,
     }
 
 
 def say_outcome(outcome: Outcome, *, dry_run: bool) -> None:
     """The two sides, the guards, the verdict, and what was done about it."""
     found = outcome.comparison
+    if outcome.followed is not None:
+        typer.echo(str(outcome.followed))
     if found is None:
         typer.echo(NOBODY)
         return

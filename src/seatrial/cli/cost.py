@@ -65,7 +65,12 @@ def cost(
         list[int] | None, typer.Option(help="Sandboxes to keep warm; default: 1.")
     ] = None,
     keep_warm_every_s: Annotated[float, typer.Option(help="How often they are asked.")] = 240,
-    idle_s: Annotated[float, typer.Option(help="How long an idle sandbox lasts: assumed.")] = 300,
+    idle_s: Annotated[
+        float | None,
+        typer.Option(
+            help="How long an idle sandbox lasts; default: warm.idle_s, else 300, assumed."
+        ),
+    ] = None,
     bill_cold_start: Annotated[
         bool, typer.Option("--bill-cold-start", help="Assume that cold starts are billed.")
     ] = False,
@@ -99,6 +104,7 @@ def cost(
     from seatrial.cost.case import Case
     from seatrial.cost.prices import load_prices, parse_price, with_given
     from seatrial.cost.setup import Autoscaling, Objectives, Setup
+    from seatrial.deployment.warming import ASSUMED_IDLE_S
     from seatrial.limits import load_limits
 
     options = shared(context)
@@ -108,7 +114,7 @@ def cost(
     now = datetime.now(UTC)
     setup = Setup(
         max_concurrency=max_concurrency or config.endpoint.max_concurrency,
-        idle_s=idle_s,
+        idle_s=idle_s if idle_s is not None else config.warm.idle_s or ASSUMED_IDLE_S,
         bill_cold_start=bill_cold_start,
         provisioned=None if provisioned is None else tuple(provisioned),
         keep_warm=DEFAULT_KEEP_WARM if keep_warm is None else tuple(keep_warm),

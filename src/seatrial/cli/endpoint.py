@@ -1,4 +1,4 @@
-"""`seatrial invoke|rollback|remove|monitor`: an endpoint that serves."""
+"""`seatrial invoke|monitor`: an endpoint that serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 
 from seatrial.cli.output import (
     AGAINST,
-    say_actions,
     say_contract,
     say_json,
     say_table,
@@ -62,60 +61,6 @@ def invoke(
     else:
         sys.stdout.write(answer.body.decode())
         sys.stdout.flush()
-
-
-@app.command()
-def rollback(
-    context: typer.Context,
-    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
-    dry_run: Annotated[bool, typer.Option(help="Print the calls, and make none.")] = False,
-) -> None:
-    """Serve the deployment before again, and verify it."""
-    from seatrial.deployment.operating import make_clients, operating
-    from seatrial.deployment.rollback import plan_rollback, roll_back
-    from seatrial.endpoint import get_endpoint
-
-    options = shared(context)
-    config = options.config()
-    clients = make_clients(config)
-    if dry_run:
-        planned = plan_rollback(endpoint, config.bucket, clients)
-        say_actions(planned.actions, as_json=options.as_json)
-        return
-    get_endpoint(endpoint, clients["sagemaker"])
-    with operating(endpoint, config, clients) as operator:
-        done = roll_back(operator, config)
-    if options.as_json:
-        say_json({"endpoint": endpoint, "serves": done.to.model_dump(mode="json")})
-    else:
-        serving, package = done.to.serving.endpoint_config_name, done.to.model_package_arn
-        typer.echo(f"{endpoint} serves {serving} of {package} again, verified")
-
-
-@app.command()
-def remove(
-    context: typer.Context,
-    endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
-    dry_run: Annotated[bool, typer.Option(help="Print the calls, and make none.")] = False,
-) -> None:
-    """Delete an endpoint and all that watches it or keeps it warm; logs and records stay."""
-    from seatrial.deployment.operating import make_clients, operating
-    from seatrial.deployment.removal import plan_whole_removal
-    from seatrial.deployment.removal import remove as remove_endpoint
-
-    options = shared(context)
-    config = options.config()
-    clients = make_clients(config)
-    if dry_run:
-        planned = plan_whole_removal(endpoint, config.project, clients)
-        say_actions(planned, as_json=options.as_json)
-        return
-    with operating(endpoint, config, clients) as operator:
-        done = remove_endpoint(operator, config.project)
-    if options.as_json:
-        say_json([action.model_dump(mode="json") for action in done])
-    else:
-        typer.echo(f"{endpoint} is removed: {len(done)} calls; its logs and records are kept")
 
 
 @app.command()

@@ -33,11 +33,15 @@ def profile(
     tier: Annotated[
         list[int] | None, typer.Option(help="With --endpoint: a memory size in MB; up to three.")
     ] = None,
+    idle: Annotated[
+        bool,
+        typer.Option("--idle", help="With --endpoint: how long a sandbox stays idle; takes hours."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it costs.")] = False,
 ) -> None:
     """Start the server on each survivor, and measure memory, cold start and latency."""
     if endpoint:
-        given = TrialOptions(candidates, readiness, tuple(tier or ()), out, yes)
+        given = TrialOptions(candidates, readiness, tuple(tier or ()), out, idle=idle, yes=yes)
         profile_endpoint(shared(context), given)
         return
     import os

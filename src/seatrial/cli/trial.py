@@ -13,6 +13,7 @@ from seatrial.cli.output import AGAINST, Shared, say_contract, say_table
 if TYPE_CHECKING:
     from seatrial.config import Config
     from seatrial.contracts import EndpointProfile, Readiness
+    from seatrial.contracts.trial import IdleTime
     from seatrial.trial.plan import Trial
 
 
@@ -24,6 +25,7 @@ class TrialOptions:
     readiness: Path | None
     tiers_mb: tuple[int, ...]
     out: Path
+    idle: bool
     yes: bool
 
 
@@ -42,7 +44,7 @@ def profile_endpoint(options: Shared, given: TrialOptions) -> None:
     names = ", ".join(f"{tier} MB" for tier in trial.tiers_mb)
     question = (
         f"{trial.candidate} on temporary endpoints of {names}, {trial.max_concurrency} at once: "
-        f"at most ${most:.2f} of requests. Go on?"
+        f"at most ${most:.2f} of requests{_idle_takes(config) if trial.idle else ''}. Go on?"
     )
     if not given.yes and not typer.confirm(question, err=True):
         raise typer.Abort
@@ -65,8 +67,15 @@ def profile_endpoint(options: Shared, given: TrialOptions) -> None:
         say_contract(found)
     else:
         say_trial(found)
-    if any(tier.ended_early for tier in found.tiers):
+    if any(tier.ended_early or (tier.idle and tier.idle.ended_early) for tier in found.tiers):
         raise typer.Exit(AGAINST)
+
+
+def _idle_takes(config: Config) -> str:
+    from seatrial.trial.idle import at_most
+
+    requests, seconds = at_most(config.trial)
+    return f", {requests} of them over up to {seconds / 60:.0f} minutes of idle time"
 
 
 def make_trial(config: Config, given: TrialOptions) -> Trial:
@@ -97,6 +106,7 @@ def make_trial(config: Config, given: TrialOptions) -> Trial:
             config.quotas.memory_size_mb or limits.assumed_memory_size_mb.value,
         ),
         max_concurrency=_concurrency(config, readiness),
+        idle=given.idle,
     )
 
 
@@ -145,8 +155,27 @@ def say_trial(found: EndpointProfile) -> None:
             typer.echo(f"{tier.memory_size_mb} MB ended early: {tier.ended_early}")
         elif not tier.metrics_complete:
             typer.echo(f"{tier.memory_size_mb} MB: CloudWatch did not show every request in time")
+        if tier.idle is not None:
+            typer.echo(f"{tier.memory_size_mb} MB, left idle: {_said(tier.idle)}")
         for left in tier.left_behind:
             typer.echo(f"{tier.memory_size_mb} MB: not removed: {left}")
+
+
+def _said(idle: IdleTime) -> str:
+    """What is known of the idle time, and what to do with it."""
+    if idle.ended_early is not None:
+        return f"ended early: {idle.ended_early}"
+    if idle.warm_s is None:
+        return f"gone within {idle.cold_s:.0f} s, sooner than pings can come"
+    gone = (
+        "the longest that was tried" if idle.cold_s is None else f"gone after {idle.cold_s:.0f} s"
+    )
+    return f"warm after {idle.warm_s:.0f} s, {gone}. In the configuration: {_setting(idle.warm_s)}"
+
+
+def _setting(warm_s: float) -> str:
+    """Pings come at most once a minute, which is at four fifths of 75 s."""
+    return f"warm: {{idle_s: {int(warm_s)}}}" if warm_s >= 75 else "no pings, it is too short"
 
 
 def _with_unit(value: float, unit: str) -> str:

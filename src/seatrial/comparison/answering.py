@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from seatrial.aws import S3
 from seatrial.comparison.comparing import Question, Side, Tell, choose_challenger, compare
+from seatrial.comparison.following import Followed, find_served, follow
 from seatrial.comparison.quality import DEFAULT_METRIC
 from seatrial.comparison.ranking import ComparedRun, lower_is_better
 from seatrial.comparison.registering import Registered, register_challenger
@@ -45,13 +46,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict, and what was done about it; no `comparison`: there was nobody to compare."""
+    """The verdict, and what was done about it; no `comparison`: there was nobody to compare.
+
+    `followed`: the champion is what serves; None where the alias stands as somebody has put it.
+    """
 
     judged_on: str
     comparison: Comparison | None = None
     package: Registered | None = None
     version: str | None = None
     tracked_run: str | None = None
+    followed: Followed | None = None
 
     @property
     def good(self) -> bool:
@@ -65,10 +70,28 @@ def answer(
 ) -> Outcome:
     """Compare, and unless it is a dry run write it down; register the challenger if accepted.
 
-    `clients` are boto3's for s3 and sagemaker.
+    `clients` are boto3's for s3 and sagemaker, and as `find_served` says.
     """
+    followed = _follow(request, config, tracking, clients)
+    champion = (
+        followed.champion
+        if followed
+        else tracking.champion(request.model, config.comparison.champion_alias)
+    )
     with TemporaryDirectory(prefix="seatrial-compare-") as folder:
-        return _Trial(request, config, tracking, clients, Path(folder)).run(tell)
+        outcome = _Trial(request, config, tracking, clients, Path(folder)).run(champion, tell)
+    return replace(outcome, followed=followed)
+
+
+def _follow(
+    request: Request, config: Config, tracking: Tracking, clients: Mapping[str, Any]
+) -> Followed | None:
+    if not config.comparison.champion_follows:
+        return None
+    served = find_served(config.endpoint.name, config.bucket, clients)
+    if served is None or served.model != request.model:
+        return None
+    return follow(served, config.comparison.champion_alias, tracking, dry_run=request.dry_run)
 
 
 class _Trial:
@@ -86,9 +109,8 @@ class _Trial:
         self._s3, self._sagemaker = S3(clients["s3"]), clients["sagemaker"]
         self._scratch = scratch
 
-    def run(self, tell: Tell) -> Outcome:
+    def run(self, champion: Champion | None, tell: Tell) -> Outcome:
         request, config = self._request, self._config
-        champion = self._tracking.champion(request.model, config.comparison.champion_alias)
         brought = request.brought or self._registered(champion)
         metric = config.comparison.metric or DEFAULT_METRIC[brought.task]
         logged = request.rank_by or metric
@@ -168,6 +190,7 @@ class _Trial:
                 brought.files_for(self._scratch / "challenger", self._scratch),
                 found,
                 artifact,
+                model=self._request.model,
                 config=self._config,
                 s3=self._s3,
                 sagemaker=self._sagemaker,

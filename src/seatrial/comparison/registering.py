@@ -25,6 +25,7 @@ from seatrial.pipelines.registration import (
 )
 
 EVIDENCE_KEY = "seatrial.comparison"
+MODEL_KEY = "seatrial.registered-model"  # MLflow's; the champion's alias of it follows what serves
 State = Literal["registered", "already registered", "rejected before"]
 
 
@@ -37,12 +38,13 @@ class Registered:
     approved: bool
 
 
-def evidence(comparison: Comparison, uri: str) -> dict[str, str]:
+def evidence(comparison: Comparison, uri: str, model: str) -> dict[str, str]:
     """What the package's metadata says of the comparison; all of it is at `uri`."""
     champion, metric = comparison.champion, comparison.metric
     gain = "none" if comparison.gain is None else f"{metric} gains {shown(comparison.gain)}"
     return {
         RUN_KEY: comparison.challenger.run_id,
+        MODEL_KEY: model,
         EVIDENCE_KEY: uri,
         "seatrial.decision": comparison.decision,
         "seatrial.champion": champion.run_id or champion.name if champion else "none",
@@ -57,6 +59,7 @@ def register_challenger(
     comparison: Comparison,
     artifact: Path,
     *,
+    model: str,
     config: Config,
     s3: S3,
     sagemaker: Any,
@@ -64,11 +67,12 @@ def register_challenger(
 ) -> Registered:
     """Register it unless the same run with the same data is there; approve it if configured so.
 
-    One that was rejected stays so: that was somebody's decision.
+    `model` is MLflow's registered model. A package that was rejected stays so: that was somebody's
+    decision.
     """
     uri = s3.upload_by_content(artifact, f"s3://{config.bucket}/comparisons")
     inputs_uri = upload_inputs(files, bucket=config.bucket, s3=s3)
-    metadata = evidence(comparison, uri)
+    metadata = evidence(comparison, uri, model)
     found = find_package(config.model_package_group, metadata[RUN_KEY], inputs_uri, sagemaker)
     if found is None:
         arn = register(
@@ -86,7 +90,7 @@ def register_challenger(
         status = "PendingManualApproval"
     else:
         arn, status = str(found["ModelPackageArn"]), str(found["ModelApprovalStatus"])
-        if EVIDENCE_KEY not in found["CustomerMetadataProperties"]:
+        if not {EVIDENCE_KEY, MODEL_KEY} <= set(found["CustomerMetadataProperties"]):
             with explained(f"the evidence of {arn}", do="Check the role's permissions"):
                 sagemaker.update_model_package(
                     ModelPackageArn=arn, CustomerMetadataProperties=metadata

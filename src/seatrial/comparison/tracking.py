@@ -91,13 +91,28 @@ class Tracking:
                 if error.error_code not in MISSING:
                     raise
                 return None
-            if not version.run_id:
-                return Champion(str(version.version), "", model, "")
-            run = self._client.get_run(version.run_id)
-            experiment = self._client.get_experiment(run.info.experiment_id)
-            return Champion(
-                str(version.version), version.run_id, run.info.run_name, experiment.name
-            )
+            return self._champion(version)
+
+    def version_of_run(self, model: str, run_id: str) -> Champion | None:
+        """The registered model's newest version that was made of the run; None without one."""
+        with asked(self._uri):
+            known = self._client.search_model_versions(f"name = '{model}'")
+            made = [version for version in known if version.run_id == run_id]
+            newest = max(made, key=lambda version: int(version.version), default=None)
+            return None if newest is None else self._champion(newest)
+
+    def set_alias(self, model: str, alias: str, version: str) -> None:
+        """Let the alias point to that version."""
+        with asked(self._uri):
+            self._client.set_registered_model_alias(model, alias, version)
+
+    def _champion(self, version: Any) -> Champion:
+        number, run_id = str(version.version), version.run_id
+        if not run_id:
+            return Champion(number, "", version.name, "")
+        run = self._client.get_run(run_id)
+        experiment = self._client.get_experiment(run.info.experiment_id)
+        return Champion(number, run_id, run.info.run_name, experiment.name)
 
     def download_run(self, run: ComparedRun, folder: Path) -> Path:
         """The MLflow model directory that the run logged as `model`."""

@@ -41,11 +41,32 @@ class ServiceMetric(Part):
     maximum: NonNegativeFloat
 
 
+class IdlePause(Part):
+    """So long without a request; `cold`: the next one found no sandbox."""
+
+    pause_s: NonNegativeFloat
+    cold: bool
+
+
+class IdleTime(Part):
+    """How long a sandbox stays idle: warm after `warm_s`, gone after `cold_s`, on one sandbox.
+
+    None: never seen warm, or never gone within the longest pause. `ended_early` says why there are
+    fewer pauses than planned.
+    """
+
+    pauses: tuple[IdlePause, ...]
+    warm_s: NonNegativeFloat | None
+    cold_s: NonNegativeFloat | None
+    ended_early: str | None
+
+
 class TierTrial(Part):
     """One temporary endpoint. `ended_early` says why phases are missing, if they are.
 
     `metrics_complete` is False if CloudWatch had fewer data points than requests were answered
-    when the deadline for them was over. `left_behind` is what could not be removed.
+    when the deadline for them was over. `idle` is None unless it was asked for, and on all tiers
+    but the first. `left_behind` is what could not be removed.
     """
 
     memory_size_mb: PositiveInt
@@ -56,6 +77,7 @@ class TierTrial(Part):
     phases: tuple[TrialPhase, ...]
     metrics: tuple[ServiceMetric, ...]
     metrics_complete: bool
+    idle: IdleTime | None
     ended_early: str | None
     left_behind: tuple[str, ...]
 

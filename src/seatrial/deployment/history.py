@@ -96,7 +96,24 @@ def way_back(history: DeploymentHistory, state: EndpointState | None) -> Serving
     )
     if left_behind:
         return known[0] if known else None
-    return state.serving
+    return as_verified(history, state.serving)
+
+
+def as_verified(history: DeploymentHistory, serving: Serving) -> Serving:
+    """The verified deployment that `serving` is, or has been scaled from; else itself.
+
+    Whoever was interrupted after it let go of what scales the endpoint has left it with the
+    concurrency of that hour, which nobody ever deployed.
+    """
+    known = [item.serving for item in history.verified]
+    if serving in known or serving.provisioned_concurrency is None:
+        return serving
+
+    def unscaled(item: Serving) -> Serving:
+        return item.model_copy(update={"provisioned_concurrency": 1})
+
+    provisioned = [item for item in known if item.provisioned_concurrency is not None]
+    return next((item for item in provisioned if unscaled(item) == unscaled(serving)), serving)
 
 
 def rollback_target(history: DeploymentHistory, state: EndpointState) -> VerifiedDeployment | None:
@@ -106,7 +123,8 @@ def rollback_target(history: DeploymentHistory, state: EndpointState) -> Verifie
     something that was never verified it goes back to the last that was.
     """
     newest = history.verified[:2]
-    if any(item.serving == state.serving for item in newest):
+    now = state.serving and as_verified(history, state.serving)
+    if any(item.serving == now for item in newest):
         return newest[1] if len(newest) == 2 else None
     return newest[0] if newest else None
 

@@ -22,6 +22,8 @@ from seatrial.errors import InputError
 
 # AWS's name of the runtime in universal targets.
 _PING = "arn:aws:scheduler:::aws-sdk:sagemakerruntime:invokeEndpoint"
+# AWS does not say how long an idle sandbox stays. `seatrial profile --endpoint --idle` measures it.
+ASSUMED_IDLE_S = 300.0
 # A share of the time after which a sandbox is gone: Scheduler may be most of a minute late.
 _OF_IDLE = 0.8
 # A schedule's target may have 256 KB of input; what is quoted in it grows.
@@ -92,9 +94,13 @@ def ping_minutes(idle_s: float) -> int:
 def _plan_pings(kept: Kept, config: Config, scheduler: Any) -> list[Action]:
     name = ping_schedule_name(kept.endpoint_name)
     there = find_schedule(name, scheduler)
-    minutes = ping_minutes(config.warm.idle_s)
+    given_s = config.warm.idle_s
+    minutes = ping_minutes(given_s or ASSUMED_IDLE_S)
     wanted = {
         "Name": name,
+        "Description": f"For a sandbox that stays idle for {given_s:g} s, says warm.idle_s"
+        if given_s
+        else f"For a sandbox that stays idle for {ASSUMED_IDLE_S:g} s, which is assumed",
         "ScheduleExpression": f"rate({minutes} minute{'' if minutes == 1 else 's'})",
         "FlexibleTimeWindow": NO_WINDOW,
         "State": "ENABLED",

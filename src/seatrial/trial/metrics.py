@@ -10,6 +10,7 @@ from typing import Any
 
 from seatrial.aws import explained
 from seatrial.contracts.trial import ServiceMetric
+from seatrial.errors import CloudError
 
 INVOCATIONS, RESOURCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 # Names and units: SageMaker developer guide, "Monitoring a serverless endpoint".
@@ -63,6 +64,18 @@ def observe(
         if counted >= answered or now() >= until:
             return Observed(metrics, counted >= answered)
         sleep(min(10.0, max(0.5, deadline_s / 20)))
+
+
+def setups(observed: Observed) -> int:
+    """How many sandboxes were started; CloudError if CloudWatch has not seen all requests yet."""
+    if not observed.complete:
+        raise CloudError(
+            "CloudWatch does not show every request, so nobody knows which found a sandbox",
+            got="fewer data points than requests",
+            allowed="all of them before trial.metrics_deadline_s is over",
+            do="Raise trial.metrics_deadline_s, and try again",
+        )
+    return next((item.samples for item in observed.metrics if item.name == "ModelSetupTime"), 0)
 
 
 def _points(

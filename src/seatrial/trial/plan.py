@@ -10,6 +10,7 @@ from seatrial.config import Config
 from seatrial.contracts import Payload, Readiness
 from seatrial.cost.prices import Prices
 from seatrial.errors import InputError
+from seatrial.trial.idle import at_most
 
 MAX_TIERS = 3
 REQUEST_S = 60.0  # the service's own limit
@@ -17,7 +18,7 @@ REQUEST_S = 60.0  # the service's own limit
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate, and the tiers to try it on, in order."""
+    """One candidate, and the tiers to try it on, in order; `idle`: leave the first alone, too."""
 
     candidate: str
     archive: Path
@@ -25,6 +26,7 @@ class Trial:
     payloads: tuple[Payload, ...]
     tiers_mb: tuple[int, ...]
     max_concurrency: int
+    idle: bool = False
 
     def max_usd(self, config: Config, prices: Prices) -> float:
         """At most this much: each phase's clients busy all the time, cold requests for a minute."""
@@ -33,7 +35,9 @@ class Trial:
         seconds = min(trial.cold_requests, clients) * REQUEST_S + 10 * trial.burst_s + REQUEST_S
         # a client may begin its last request when the phase ends
         seconds += (clients + 1.5 * clients + 1) * (trial.burst_s + REQUEST_S)
-        return sum(tier / 1024 * seconds * usd_per_gb_s for tier in self.tiers_mb)
+        idle_s = at_most(trial)[0] * REQUEST_S if self.idle else 0.0
+        gb_seconds = sum(tier / 1024 * seconds for tier in self.tiers_mb)
+        return (gb_seconds + self.tiers_mb[0] / 1024 * idle_s) * usd_per_gb_s
 
 
 def tiers_to_try(

@@ -13,11 +13,12 @@ from typing import Any
 from seatrial.aws import S3
 from seatrial.config import Config
 from seatrial.contracts import Payload
-from seatrial.contracts.trial import EndpointProfile, TierTrial, TrialPhase
-from seatrial.deployment.operator import perform
+from seatrial.contracts.trial import EndpointProfile, IdleTime, TierTrial, TrialPhase
+from seatrial.deployment.performing import perform
 from seatrial.endpoint import SYNTHETIC, wait_until_settled
 from seatrial.errors import CloudError, DeploymentError
-from seatrial.trial.metrics import Observed, observe
+from seatrial.trial.idle import Probe, measure_idle
+from seatrial.trial.metrics import Observed, observe, setups
 from seatrial.trial.plan import Trial
 from seatrial.trial.temporary import Temporary, expired, remove
 from seatrial.trial.traffic import Ask, ErrorBudget, phases, send
@@ -46,7 +47,10 @@ def run_trial(trial: Trial, around: Surroundings) -> EndpointProfile:
     """Every tier in turn. A tier that fails is told with its reason, and the next one is tried."""
     remove_expired(around)
     with uploaded(trial, around) as url:
-        tiers = tuple(try_tier(trial, tier, url, around) for tier in trial.tiers_mb)
+        tiers = tuple(
+            try_tier(trial, tier, url, around, idle=trial.idle and not number)
+            for number, tier in enumerate(trial.tiers_mb)
+        )
     return EndpointProfile(
         candidate=trial.candidate,
         archive_sha256=trial.archive_sha256,
@@ -77,15 +81,19 @@ def uploaded(trial: Trial, around: Surroundings) -> Iterator[str]:
         around.clients["s3"].delete_object(Bucket=around.config.bucket, Key=key)
 
 
-def try_tier(trial: Trial, memory_size_mb: int, url: str, around: Surroundings) -> TierTrial:
-    """One endpoint made, asked, and removed, whatever happens."""
+def try_tier(
+    trial: Trial, memory_size_mb: int, url: str, around: Surroundings, *, idle: bool
+) -> TierTrial:
+    """One endpoint made, asked, left idle if so wanted, and removed, whatever happens."""
     endpoint = _temporary(trial, memory_size_mb, url, around)
     started_at = around.now()
-    found = _Found([], Observed((), complete=False), None, None)
+    found = _Found([], Observed((), complete=False), None, None, None)
     left: list[str] = []
     try:
         _make(endpoint, found, around)
         _ask_all(endpoint, trial, found, around, started_at)
+        if idle and found.ended_early is None:
+            found.idle = _idle(endpoint, trial, found, around, started_at)
     except (CloudError, DeploymentError) as error:
         found.ended_early = str(error)
     finally:
@@ -102,6 +110,7 @@ def try_tier(trial: Trial, memory_size_mb: int, url: str, around: Surroundings) 
         phases=tuple(found.phases),
         metrics=found.observed.metrics,
         metrics_complete=found.observed.complete,
+        idle=found.idle,
         ended_early=found.ended_early,
         left_behind=tuple(left),
     )
@@ -114,6 +123,7 @@ class _Found:
     phases: list[TrialPhase]
     observed: Observed
     in_service_s: float | None
+    idle: IdleTime | None
     ended_early: str | None
 
 
@@ -173,15 +183,50 @@ def _ask_all(
             )
             break
     around.say(f"{endpoint.memory_size_mb} MB: waiting for CloudWatch")
-    found.observed = observe(
+    answered = sum(item.answered for item in found.phases)
+    found.observed = _observed(endpoint, around, started_at, answered)
+
+
+def _observed(
+    endpoint: Temporary, around: Surroundings, started_at: datetime, answered: int
+) -> Observed:
+    return observe(
         endpoint.name,
         endpoint.variant_name,
         around.clients["cloudwatch"],
         since=started_at,
-        answered=sum(item.answered for item in found.phases),
-        deadline_s=settings.metrics_deadline_s,
+        answered=answered,
+        deadline_s=around.config.trial.metrics_deadline_s,
         now=around.now,
         sleep=around.sleep,
+    )
+
+
+def _idle(
+    endpoint: Temporary, trial: Trial, found: _Found, around: Surroundings, started_at: datetime
+) -> IdleTime:
+    """The endpoint is left alone for longer and longer; one small request ends each pause."""
+    smallest = min(trial.payloads, key=lambda item: len(item.body))
+    send_one = _asking(endpoint.name, around.clients["sagemaker-runtime"])
+    answered = sum(item.answered for item in found.phases)
+
+    def ask() -> None:
+        nonlocal answered
+        if (error := send_one(smallest)) is not None:
+            raise CloudError(
+                "the endpoint that was left idle",
+                got=error,
+                allowed="an answer",
+                do="Read its log group, and try again",
+            )
+        answered += 1
+
+    def counted() -> int:
+        return setups(_observed(endpoint, around, started_at, answered))
+
+    probe = Probe(ask, counted, around.now, around.sleep)
+    return measure_idle(
+        probe, around.config.trial, lambda line: around.say(f"{endpoint.memory_size_mb} MB: {line}")
     )
 
 

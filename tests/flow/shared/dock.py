@@ -23,8 +23,9 @@ from seatrial.contracts import (
 )
 from seatrial.deployment.history import lock_uri, read_history
 from seatrial.deployment.operator import Operator, Pace
+from seatrial.deployment.release import Release
 from seatrial.deployment.rollback import Rollback, roll_back
-from seatrial.deployment.rollout import Release, deploy
+from seatrial.deployment.rollout import deploy
 from seatrial.deployment.target import PROJECT_TAG, Target
 from seatrial.endpoint import EndpointState, find_endpoint
 from seatrial.lease import SharedObject, holding
@@ -66,6 +67,7 @@ class Dock:
     clients: Mapping[str, Any]
     config: Config = field(default_factory=load_config)
     lease_s: float = 30.0
+    poll_s: float = 0.02  # for the lease
 
     @classmethod
     def of(cls, cloud: Any, name: str, **changes: Any) -> Dock:
@@ -134,7 +136,7 @@ class Dock:
     def operating(self) -> Iterator[Operator]:
         """An operator that does not wait long."""
         shared = SharedObject(lock_uri(BUCKET, self.name), self.clients["s3"])
-        with holding(shared, lease_s=self.lease_s, wait_s=30, poll_s=0.02) as lease:
+        with holding(shared, lease_s=self.lease_s, wait_s=60, poll_s=self.poll_s) as lease:
             yield Operator(self.name, self.clients, lease, Pace(0.02))
 
     def state(self) -> EndpointState | None:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,8 +20,12 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from dock import PAYLOAD, Dock
 
-from seatrial.contracts import Serving
+from seatrial.config import Config, load_config
+from seatrial.contracts import ServerlessConfiguration, Serving
+from seatrial.deployment.scaling import as_deployed, find_targets
+from seatrial.deployment.schedule import find_schedule
 from seatrial.deployment.target import Target, stream_name
+from seatrial.deployment.warming import ping_schedule_name
 from seatrial.endpoint import EndpointState, wait_until_settled
 from seatrial.errors import SeatrialError
 
@@ -162,7 +167,7 @@ def _try_again(scene: Scene) -> None:
     recorded = [item.serving for item in scene.dock.history().verified[:1]]
     state = settled(scene.dock)
     done = state is not None and [state.serving] == recorded == [scene.new]
-    if scene.name == "roll back" and done:
+    if "roll back" in scene.name and done:
         return  # all of it was done: once more would go one further
     scene.act()
 
@@ -174,9 +179,20 @@ def _check_serves(scene: Scene) -> str:
         assert scene.old is None, "the endpoint is gone"
         return "none, as before"
     assert state.status == "InService", state
-    assert state.serving in (scene.old, scene.new), state
-    _check_predicts(scene.dock)
-    return "new" if state.serving == scene.new else "old"
+    for known, said in ((scene.new, "new"), (scene.old, "old")):
+        if _is_or_was_scaled(state.serving, known):
+            _check_predicts(scene.dock)
+            return said
+    raise AssertionError(f"neither {scene.old} nor {scene.new}: {state}")
+
+
+def _is_or_was_scaled(serving: Serving | None, known: Serving | None) -> bool:
+    """The same, whatever the concurrency that a timetable has set and that is let go of now."""
+    if serving is None or known is None or known.provisioned_concurrency is None:
+        return serving == known
+    return serving.model_copy(update={"provisioned_concurrency": None}) == known.model_copy(
+        update={"provisioned_concurrency": None}
+    )
 
 
 def _check_predicts(dock: Dock) -> None:
@@ -197,11 +213,23 @@ def _check_converged(scene: Scene) -> None:
     configs, models = scene.dock.left()
     assert configs == {item.serving.endpoint_config_name for item in history.verified}
     assert models == {item.model_name for item in history.verified}
+    _check_kept_warm(scene.dock)
+
+
+def _check_kept_warm(dock: Dock) -> None:
+    """By what the configuration says, and by nothing else."""
+    schedule = find_schedule(ping_schedule_name(dock.name), dock.clients["scheduler"])
+    rate = schedule["ScheduleExpression"] if schedule else None
+    assert rate == ("rate(4 minutes)" if dock.config.warm.mode == "pings" else None)
+    targets = find_targets(dock.name, dock.clients)
+    bounds = [(item["MinCapacity"], item["MaxCapacity"]) for item in targets]
+    assert bounds == ([(2, 3)] if dock.config.warm.mode == "provisioned" else [])
 
 
 def settled(dock: Dock) -> EndpointState | None:
-    """The endpoint, once nothing is under way."""
-    return wait_until_settled(dock.name, dock.clients["sagemaker"], poll_s=0.02)
+    """The endpoint, once nothing is under way, as it was deployed."""
+    state = wait_until_settled(dock.name, dock.clients["sagemaker"], poll_s=0.02)
+    return as_deployed(state, dock.clients)
 
 
 class Stage:
@@ -215,12 +243,7 @@ class Stage:
     def scene(self, name: str) -> Scene:
         """The next one of that name."""
         self._number += 1
-        return {
-            "first": self._first,
-            "update": self._update,
-            "in place": self._in_place,
-            "roll back": self._roll_back,
-        }[name]()
+        return _SCENES[name](self, name)
 
     def calls(self, name: str) -> list[str]:
         """The calls that such a scene makes when nothing goes wrong, each once, in order."""
@@ -230,44 +253,148 @@ class Stage:
             scene.act()
         return fault.seen
 
-    def _dock(self, name: str, *, deployments: int = 1) -> Dock:
+    def _dock(self, name: str, *, deployments: int, config: Config | None = None) -> Dock:
         if name not in self._docks:
-            dock = Dock.of(self._cloud, f"{self._names}-{name}")
-            self._docks[name] = replace(dock, lease_s=0.3)  # after a kill it is waited for
+            word = name.replace(",", "").replace(" ", "-")
+            dock = Dock.of(self._cloud, f"{self._names}-{word}")
+            # after a kill the lease is waited for
+            self._docks[name] = replace(dock, lease_s=0.3, config=config or dock.config)
             for _ in range(deployments):
-                dock.deploy(dock.target(dock.package()))
+                self._docks[name].deploy(_target(self._docks[name]))
         return self._docks[name]
 
-    def _first(self) -> Scene:
-        if (before := self._docks.pop("fresh", None)) is not None:  # an account has quotas
+    def first(self, name: str) -> Scene:
+        """An endpoint is made."""
+        if (before := self._docks.pop(name, None)) is not None:  # an account has quotas
             before.clients["sagemaker"].delete_endpoint(EndpointName=before.name)
             stream = stream_name(before.name)
             before.clients["firehose"].delete_delivery_stream(DeliveryStreamName=stream)
         dock = replace(Dock.of(self._cloud, f"{self._names}-fresh{self._number}"), lease_s=0.3)
-        self._docks["fresh"] = dock
-        return self._deploys("first", dock, dock.target(dock.package()))
+        self._docks[name] = dock
+        return _deploys(name, dock, _target(dock))
 
-    def _update(self) -> Scene:
-        dock = self._dock("update", deployments=3)  # so that the next one removes the first
-        return self._deploys("update", dock, dock.target(dock.package()))
+    def update(self, name: str) -> Scene:
+        """Another model, which removes the oldest."""
+        dock = self._dock(name, deployments=3)
+        return _deploys(name, dock, _target(dock))
 
-    def _in_place(self) -> Scene:
-        dock = self._dock("inplace")
+    def in_place(self, name: str) -> Scene:
+        """The same model with another concurrency."""
+        dock = self._dock(name, deployments=1)
         package = dock.history().verified[0].model_package_arn
         target = dock.target(package, concurrency=2 + self._number % 100)
-        return self._deploys("in place", dock, target)
+        return _deploys(name, dock, target)
 
-    def _deploys(self, name: str, dock: Dock, target: Target) -> Scene:
-        state = settled(dock)
-        old = None if state is None else state.serving
-        return Scene(name, dock, lambda: dock.deploy(target), old, target.serving)
+    def roll_back(self, name: str) -> Scene:
+        """Back from another model."""
+        return _rolls_back(name, self._dock(name, deployments=1))
 
-    def _roll_back(self) -> Scene:
-        dock = self._dock("back")
-        before = dock.history().verified[0].serving
-        target = dock.target(dock.package())
-        dock.deploy(target)
-        return Scene("roll back", dock, dock.roll_back, target.serving, before)
+    def update_pings(self, name: str) -> Scene:
+        """Another model, and pings begin."""
+        dock = self._dock(name, deployments=1, config=PINGS)
+        _end_pings(dock)
+        return _deploys(name, dock, _target(dock))
+
+    def roll_back_pings(self, name: str) -> Scene:
+        """Back from another model, whose pings came at another pace."""
+        scene = _rolls_back(name, self._dock(name, deployments=1, config=PINGS))
+        schedule = find_schedule(
+            ping_schedule_name(scene.dock.name), scene.dock.clients["scheduler"]
+        )
+        assert schedule is not None
+        changed = {key: schedule[key] for key in ("Name", "FlexibleTimeWindow", "Target")}
+        scene.dock.clients["scheduler"].update_schedule(
+            **changed, ScheduleExpression="rate(9 minutes)"
+        )
+        return scene
+
+    def update_scaled(self, name: str) -> Scene:
+        """Another model where a timetable has scaled the one before; pings of earlier end."""
+        dock = self._dock(name, deployments=1, config=SCALED)
+        if find_schedule(ping_schedule_name(dock.name), dock.clients["scheduler"]) is None:
+            _begin_pings(dock)
+        _wait_until_scaled(dock)
+        return _deploys(name, dock, _target(dock))
+
+    def roll_back_scaled(self, name: str) -> Scene:
+        """Back from another model that a timetable has scaled."""
+        scene = _rolls_back(name, self._dock(name, deployments=1, config=SCALED))
+        _wait_until_scaled(scene.dock)
+        return scene
 
 
-SCENES: Sequence[str] = ("first", "update", "in place", "roll back")
+def _target(dock: Dock) -> Target:
+    target = dock.target(dock.package())
+    if dock.config.warm.mode != "provisioned":
+        return target
+    provisioned = ServerlessConfiguration(
+        memory_size_mb=1024, max_concurrency=3, provisioned_concurrency=1
+    )
+    return replace(target, serverless=provisioned)
+
+
+def _deploys(name: str, dock: Dock, target: Target) -> Scene:
+    state = settled(dock)
+    old = None if state is None else state.serving
+    return Scene(name, dock, lambda: dock.deploy(target), old, target.serving)
+
+
+def _rolls_back(name: str, dock: Dock) -> Scene:
+    before = dock.history().verified[0].serving
+    target = _target(dock)
+    dock.deploy(target)
+    return Scene(name, dock, dock.roll_back, target.serving, before)
+
+
+def _begin_pings(dock: Dock) -> None:
+    target = {"Arn": PING_TARGET, "RoleArn": dock.config.roles.scheduler}
+    dock.clients["scheduler"].create_schedule(
+        Name=ping_schedule_name(dock.name),
+        ScheduleExpression="rate(9 minutes)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={**target, "Input": json.dumps({"EndpointName": dock.name, "Body": PAYLOAD.body})},
+    )
+
+
+def _end_pings(dock: Dock) -> None:
+    name = ping_schedule_name(dock.name)
+    if find_schedule(name, dock.clients["scheduler"]) is not None:
+        dock.clients["scheduler"].delete_schedule(Name=name)
+
+
+def _wait_until_scaled(dock: Dock) -> None:
+    """Until it has what it was not deployed with."""
+    deadline = time.monotonic() + 20
+    while True:
+        state = wait_until_settled(dock.name, dock.clients["sagemaker"], poll_s=0.02)
+        assert state is not None
+        assert state.serving is not None
+        if state.serving.provisioned_concurrency == SCALED.warm.min_concurrency:
+            return
+        assert time.monotonic() < deadline, state
+        time.sleep(0.02)
+
+
+PING_TARGET = "arn:aws:scheduler:::aws-sdk:sagemakerruntime:invokeEndpoint"
+PINGS = load_config(warm={"mode": "pings"})
+# One is deployed, and at once there are two.
+SCALED = load_config(
+    warm={
+        "mode": "provisioned",
+        "min_concurrency": 2,
+        "max_concurrency": 3,
+        "utilization": 0.7,
+        "schedule": [{"at": "rate(1 day)", "min_concurrency": 2, "max_concurrency": 3}],
+    }
+)
+_SCENES: dict[str, Callable[[Stage, str], Scene]] = {
+    "first": Stage.first,
+    "update": Stage.update,
+    "in place": Stage.in_place,
+    "roll back": Stage.roll_back,
+    "update, pings": Stage.update_pings,
+    "roll back, pings": Stage.roll_back_pings,
+    "update, scaled": Stage.update_scaled,
+    "roll back, scaled": Stage.roll_back_scaled,
+}
+SCENES: Sequence[str] = tuple(_SCENES)

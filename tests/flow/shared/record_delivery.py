@@ -12,7 +12,7 @@ from doubling_model import archive_of, model_files
 from seatrial.config import load_config
 from seatrial.contracts import ServerlessConfiguration
 from seatrial.deployment.existing import look
-from seatrial.deployment.operator import perform
+from seatrial.deployment.performing import perform
 from seatrial.deployment.planning import plan
 from seatrial.deployment.target import Target
 from seatrial.endpoint import wait_until_settled
