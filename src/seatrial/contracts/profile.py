@@ -80,14 +80,13 @@ class TierStart(Part):
     to_first_prediction_s: NonNegativeFloat
 
 
-class TierLatency(Part):
-    """A payload's latency with the tier's CPU share in force: a CPU quota, not a prediction.
+class PayloadLatency(Part):
+    """A payload's latency, of requests in turn with those under the tiers' CPU shares.
 
-    The mean is what is billed: a short request mostly goes by between two stalls of the quota, and
+    The mean is what is billed: a short request mostly goes by between two stalls of a quota, and
     the median does not show them. The p95 is None of fewer than 20 requests.
     """
 
-    memory_size_mb: PositiveInt
     payload: str
     latency_p50_ms: NonNegativeFloat
     latency_p95_ms: NonNegativeFloat | None
@@ -95,6 +94,12 @@ class TierLatency(Part):
     latency_mean_ms: NonNegativeFloat | None = None
     latency_max_ms: NonNegativeFloat | None = None
     requests: PositiveInt
+
+
+class TierLatency(PayloadLatency):
+    """The same with the tier's CPU share in force: a CPU quota, not a prediction."""
+
+    memory_size_mb: PositiveInt
 
 
 class Behaviour(Part):
@@ -126,6 +131,9 @@ class CandidateProfile(Part):
     service's payload limit, which show what still fits a tier; neither is part of the user's mix
     or of `peak_memory_mb`.
 
+    A machine's speed drifts, so `tier_latencies` were measured in turns, and with them
+    `whole_latencies`, on all cores: larger tiers are predicted from those, if there are any.
+
     `tmpfs_mb`, the highest, is in the peaks: nothing takes it back. `page_cache_mb`, at the end, is
     not: the kernel gives it back before the cap kills; None where no cgroup tells it.
     `estimated_download_s` is an estimate, and in no other figure. `cut_short` says what was
@@ -153,6 +161,7 @@ class CandidateProfile(Part):
     growth: MemoryGrowth | None = None
     tier_starts: tuple[TierStart, ...] = ()
     tier_latencies: tuple[TierLatency, ...] = ()
+    whole_latencies: tuple[PayloadLatency, ...] = ()
     behaviour: Behaviour = Behaviour()
     estimated_download_s: NonNegativeFloat | None = None
     cut_short: tuple[str, ...] = ()
