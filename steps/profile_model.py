@@ -1393,6 +1393,11 @@ class Server:
         """CPU seconds of the server so far."""
         return tree_cpu_s(self._tree.pids())
 
+    @property
+    def waited_s(self) -> float | None:
+        """How long a request was waited for in vain; None if each had an answer in time."""
+        return REQUEST_TIMEOUT_S if self.watch.timed_out else None
+
     def _before_exec(self) -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         for group in self._groups:
@@ -1582,6 +1587,7 @@ class Bench:
             except ServerError as error:
                 self._say(f"cold start {number}: {error}")
                 result["failure"] = str(error)
+                result["no_answer_s"] = server.waited_s
                 result["stopped"] = server.watch.stopped
                 result["peak_memory_mb"] = max(peak_mb, server.watch.peak_mb)
                 return False
@@ -2018,6 +2024,7 @@ class PayloadRun:
         self.cpu_s: float | None = None
         self.requests_per_s: float | None = None
         self.response_bytes: int | None = None
+        self.no_answer_s: float | None = None
         self.errors = 0
         self.first_error: str | None = None
         self._claimed = 1  # the first is sent in any case
@@ -2032,6 +2039,7 @@ class PayloadRun:
             self._send(server)
         except ServerError as error:
             self._note(str(error))
+            self.no_answer_s = server.waited_s
 
     def _send(self, server: Server) -> None:
         self._end = time.monotonic() + self.budget.seconds
@@ -2109,6 +2117,7 @@ class PayloadRun:
             "requests": len(self.seconds),
             "errors": self.errors,
             "first_error": self.first_error,
+            "no_answer_s": self.no_answer_s,
             "peak_memory_mb": watch.peak_mb,
             "stopped": watch.stopped,
             "latency_p50_ms": percentile_ms(warm, 0.50),

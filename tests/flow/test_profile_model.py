@@ -582,6 +582,7 @@ def test_a_request_past_the_service_s_time_is_an_error(bench: Bench) -> None:
     _, slow = bench.payloads(patch="p.REQUEST_TIMEOUT_S = 0.5")
     assert (slow.requests, slow.errors) == (0, 1)
     assert slow.first_error == "no answer in 0.5 s"
+    assert slow.no_answer_s == 0.5
     assert not slow.stopped
 
 

@@ -630,6 +630,7 @@ class FakeServer:
 
     def __init__(self, answers: Callable[[int], int | ServerError]) -> None:
         self.answers, self.sent, self.clock_s = answers, 0, 0.0
+        self.waited_s = None
 
     def wait_for_port(self) -> float:
         return 0.0

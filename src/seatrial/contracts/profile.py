@@ -28,7 +28,8 @@ class PayloadProfile(Part):
     what the 95th is no less than, 19 times of 20. The first request is warm-up, in no latency
     where there are others. `peak_memory_mb` is that of the whole process
     tree since its start, in a process that has answered this payload only; `memory_after_mb` is
-    what it still held after the last answer.
+    what it still held after the last answer. `no_answer_s` is how long a request was waited for in
+    vain, if one was.
     """
 
     payload: str
@@ -39,6 +40,7 @@ class PayloadProfile(Part):
     requests: NonNegativeInt
     errors: NonNegativeInt
     first_error: str | None
+    no_answer_s: NonNegativeFloat | None = None
     peak_memory_mb: NonNegativeFloat
     stopped: bool
     latency_p50_ms: NonNegativeFloat | None
@@ -137,7 +139,8 @@ class CandidateProfile(Part):
     `tmpfs_mb`, the highest, is in the peaks: nothing takes it back. `page_cache_mb`, at the end, is
     not: the kernel gives it back before the cap kills; None where no cgroup tells it.
     `estimated_download_s` is an estimate, and in no other figure. `cut_short` says what was
-    measured less than asked for, or left out, because the time was up.
+    measured less than asked for, or left out, because the time was up. `no_answer_s` is how long
+    the first request of a cold start was waited for in vain, if it was.
 
     `stopped` means that memory passed `memory_stop_mb` and the run was ended there, so
     `peak_memory_mb` is a lower bound.
@@ -165,6 +168,7 @@ class CandidateProfile(Part):
     behaviour: Behaviour = Behaviour()
     estimated_download_s: NonNegativeFloat | None = None
     cut_short: tuple[str, ...] = ()
+    no_answer_s: NonNegativeFloat | None = None
     failure: str | None
 
 

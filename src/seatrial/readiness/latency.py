@@ -132,6 +132,22 @@ def latency_at(
     )
 
 
+@dataclass(frozen=True)
+class InVain:
+    """A request that got no answer, and how long it was waited for."""
+
+    request: str
+    seconds: float
+
+
+def waited_in_vain(measured: CandidateProfile) -> InVain | None:
+    """The one that was waited for longest; None if every request had an answer."""
+    found = [InVain("the first request of a cold start", measured.no_answer_s or 0.0)]
+    found += [InVain(f"payload {p.payload}", p.no_answer_s or 0.0) for p in measured.payloads]
+    longest = max(found, key=lambda item: item.seconds)
+    return longest if longest.seconds else None
+
+
 def slowest_seen_ms(payload: PayloadProfile) -> float | None:
     """The slowest request; of a profile that did not keep it, the highest percentile it has."""
     kept = (payload.latency_max_ms, payload.latency_p99_ms, payload.latency_p95_ms)
