@@ -20,8 +20,9 @@ from pathlib import Path
 
 from optimize_report import Target, say
 from profiling_corpus import HEADROOM_RATIO, Case, run_corpus
+from profiling_latency import report_latency
 from profiling_peaks import METHODS, OURS, Peak, measure_peaks
-from profiling_tiers import AWS_REQUESTS, CORES, Choice, ModelRun, choices, run_models
+from profiling_tiers import AWS_REQUESTS, Choice, ModelRun, choices, run_models
 
 from seatrial.localcloud.images import serving_python
 
@@ -41,43 +42,6 @@ def report_peaks(peaks: Sequence[Peak]) -> list[Target]:
     say(f"more than 2 % and 10 MB off, of {len(peaks)}: {peers}")
     return [
         Target(f"programs missed by the {name}", missed[name], 0, at_least=False) for name in OURS
-    ]
-
-
-def report_latency(runs: Sequence[ModelRun]) -> list[Target]:
-    """Predicted latencies and those under a quota, over those measured in the tier's cgroup."""
-    errors: dict[str, list[float]] = {}
-    kinds = list(runs[0].predictions(runs[0].truths[0]))
-    say(
-        f"\n{'model':26}{'MB':>6}{'mean':>9}{'p50':>9}{'p95':>9}"
-        + "".join(f"{k:>17}" for k in kinds)
-    )
-    for run in runs:
-        for truth in run.truths:
-            if not truth.held:
-                continue
-            measured = {"mean": truth.mean_ms, "p50": truth.p50_ms, "p95": truth.p95_ms}
-            cells = []
-            for kind, value in run.predictions(truth).items():
-                if value is None or not truth.fits_cores:
-                    cells.append("predicted" if value is not None else "–")
-                    continue
-                error = value / measured[kind.split(",")[0]] - 1
-                errors.setdefault(kind, []).append(abs(error))
-                cells.append(f"{value:.2f} ({error:+.0%})")
-            say(
-                f"{run.name:26}{truth.memory_size_mb:6}{truth.mean_ms:9.2f}{truth.p50_ms:9.2f}"
-                f"{truth.p95_ms:9.2f}" + "".join(f"{cell:>17}" for cell in cells)
-            )
-    return [
-        Target(
-            f"{kind}: tiers within 15 %, of {len(found)} that {CORES} cores hold",
-            sum(error <= 0.15 for error in found),
-            len(found),
-            at_least=True,
-            note=f"largest error {max(found):.0%}",
-        )
-        for kind, found in errors.items()
     ]
 
 
@@ -155,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the parts, print them, and keep the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--models", nargs="+", default=(), metavar="NAME", help="of the tiers")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--envs", type=Path, default=Path.home() / ".cache" / "seatrial-benchmarks")
     args = parser.parse_args(argv)
@@ -170,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             targets += report_peaks(peaks)
             figures["peaks"] = [asdict(item) for item in peaks]
         if {"tiers", "latency"} & set(args.only):
-            runs = run_models(folders["tiers"], python)
+            runs = run_models(folders["tiers"], python, args.models)
             figures["models"] = [
                 {"name": run.name, "truths": [asdict(item) for item in run.truths]} for run in runs
             ]

@@ -8,7 +8,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
@@ -164,23 +163,6 @@ class Running:
             return self.send("POST", "/invocations", body) == 200
         except (OSError, http.client.HTTPException):
             return False
-
-    def latencies_ms(self, body: Body, requests: int, seconds: float) -> list[float]:
-        """Of requests one after another on one connection, sorted, the first left out."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        found = []
-        connection.connect()
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        end = time.monotonic() + seconds
-        while len(found) <= requests and (len(found) < 5 or time.monotonic() < end):
-            started = time.perf_counter()
-            connection.request(
-                "POST", "/invocations", body.body, {"Content-Type": body.content_type}
-            )
-            connection.getresponse().read()
-            found.append(1000 * (time.perf_counter() - started))
-        connection.close()
-        return sorted(found[1:])
 
 
 @contextlib.contextmanager

@@ -6,26 +6,23 @@ count for the choice of a tier but not for the error of a latency.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from types import SimpleNamespace
 from typing import Any
 
 from profiling_models import product_model
-from profiling_runs import Subject, caged, local_cgroups, percentile, profile
+from profiling_runs import Subject, local_cgroups, profile
+from profiling_truth import LIMITS, TierTruth, measure_pass, truths_of
 
 from seatrial.config import load_config
 from seatrial.contracts import PayloadProfile, Profile
 from seatrial.cost.prices import load_prices
-from seatrial.limits import load_limits
 from seatrial.pipelines.readiness import profile_arguments
-from seatrial.readiness.latency import predicted_ms
+from seatrial.readiness.latency import tier_latency, whole_latency
 from seatrial.readiness.tiers import choose_tier
 
-REQUESTS, SECONDS = 200, 3.0
 # Other work on the machine weighs as much as a whole group: here groups weigh more, and every
 # server is in one, so that what is compared is slowed alike and little.
 SHARES = 20_000
@@ -44,29 +41,10 @@ def in_group(self, command, model, limits, cgroup=None, cpu_group=None):
     begin(self, command, model, limits, cgroup, cpu_group)
 p.CpuGroups.make, p.Server.__init__ = prefer, in_group
 """
-LIMITS, PRICES = load_limits(), load_prices("us-east-1")
-CORES = len(os.sched_getaffinity(0))
+PRICES = load_prices("us-east-1")
 AWS_REQUESTS = (
     6000  # of the serverless benchmarking toolkit by default, without its concurrency runs
 )
-
-
-@dataclass(frozen=True)
-class TierTruth:
-    """A tier as measured in a cgroup with its memory and CPU."""
-
-    memory_size_mb: int
-    held: bool
-    fits_cores: bool
-    mean_ms: float
-    p50_ms: float
-    p95_ms: float
-
-    @property
-    def cost(self) -> float:
-        """US dollars a million requests, without data."""
-        gb = self.memory_size_mb / 1024
-        return PRICES.usd("serverless_usd_per_gb_second") * gb * self.mean_ms * 1000
 
 
 @dataclass(frozen=True)
@@ -85,27 +63,16 @@ class ModelRun:
 
     def predictions(self, truth: TierTruth) -> dict[str, float | None]:
         """Latency at the tier in ms: predicted from whole cores, and as the profile measured it."""
-        item = self.payload
-        mean_ms = 1000 / item.requests_per_s if item.requests_per_s else None
-        rule = LIMITS.mb_per_vcpu.value
-        seen = next(
-            (
-                tier
-                for tier in self.profile.candidates[0].tier_latencies
-                if tier.memory_size_mb == truth.memory_size_mb
-            ),
-            None,
-        )
+        [candidate] = self.profile.candidates
+        whole = whole_latency(candidate, self.payload)
+        seen = tier_latency(candidate, self.payload, truth.memory_size_mb)
+        if whole is None:
+            return {}
+        predicted = whole.under(truth.memory_size_mb / LIMITS.mb_per_vcpu.value)
         return {
-            "mean, predicted": predicted_ms(
-                mean_ms, item.cpu_s_per_request, truth.memory_size_mb, rule
-            ),
-            "p50, predicted": predicted_ms(
-                item.latency_p50_ms, item.cpu_s_per_request, truth.memory_size_mb, rule
-            ),
-            "p95, predicted": predicted_ms(
-                item.latency_p95_ms, item.cpu_s_per_request, truth.memory_size_mb, rule
-            ),
+            "mean, predicted": predicted.mean_ms,
+            "p50, predicted": predicted.p50_ms,
+            "p95, predicted": predicted.p95_ms,
             "mean, quota": seen.latency_mean_ms if seen else None,
             "p50, quota": seen.latency_p50_ms if seen else None,
             "p95, quota": seen.latency_p95_ms if seen else None,
@@ -149,15 +116,14 @@ def run_models(folder: Path, python: str, only: Sequence[str] = ()) -> list[Mode
                 continue
             place = folder / str(number)
             place.mkdir()
+            before = measure_pass(subject, place / "before", cgroups)
             found = profile(subject, place / "candidates", patch=PREFER, **_arguments())
             [candidate] = found.candidates
             sent = sum(item.requests for item in candidate.payloads)
-            sent += sum(item.requests for item in candidate.tier_latencies)
+            tiers = (*candidate.tier_latencies, *candidate.whole_latencies)
+            sent += sum(item.requests for item in tiers)
             starts = candidate.cold_start.repeats if candidate.cold_start else 0
-            truths = tuple(
-                _truth(subject, place / str(size), cgroups, size)
-                for size in LIMITS.memory_tiers_mb.value
-            )
+            truths = truths_of(before, measure_pass(subject, place / "after", cgroups))
             runs.append(ModelRun(subject.name, found, sent + starts, truths))
     return runs
 
@@ -171,27 +137,25 @@ def _arguments() -> dict[str, str]:
     return {name[2:].replace("-", "_"): value for name, value in pairs.items()}
 
 
-def _truth(subject: Subject, folder: Path, cgroups: Any, size: int) -> TierTruth:
-    vcpus = size / LIMITS.mb_per_vcpu.value
-    folder.mkdir()
-    capped = min(vcpus, CORES)
-    with caged(subject, folder, cgroups, memory_mb=size, vcpus=capped) as running:
-        held = running.ready() and running.invoke(subject.bodies[0])
-        if not held:
-            return TierTruth(size, False, vcpus <= CORES, 0.0, 0.0, 0.0)
-        found = running.latencies_ms(subject.bodies[0], REQUESTS, SECONDS)
-        held = not running.killed
-    p50_ms, p95_ms = percentile(found, 0.5), percentile(found, 0.95)
-    return TierTruth(size, held, vcpus <= CORES, mean(found), p50_ms, p95_ms)
-
-
 def choices(run: ModelRun) -> list[Choice]:
     """The choice by cost: without a bound, and with one that the smaller tiers do not keep."""
     slow, fast = run.truths[0], run.truths[2]
     bounds = [60_000.0]
-    if slow.held and slow.p95_ms > 1.5 * fast.p95_ms:
-        bounds.append((slow.p95_ms * fast.p95_ms) ** 0.5)
+    if slow.held and _p95_ms(slow) > 1.5 * _p95_ms(fast):
+        bounds.append((_p95_ms(slow) * _p95_ms(fast)) ** 0.5)
     return [_choice(run, bound) for bound in bounds]
+
+
+def _p95_ms(truth: TierTruth) -> float:
+    found = truth.figure_ms("p95")
+    assert found is not None  # noqa: S101 - a pass sends enough requests
+    return found
+
+
+def _usd_per_million(truth: TierTruth) -> float:
+    """US dollars a million requests, without data."""
+    gb, mean_ms = truth.memory_size_mb / 1024, truth.figure_ms("mean") or 0.0
+    return PRICES.usd("serverless_usd_per_gb_second") * gb * mean_ms * 1000
 
 
 def _choice(run: ModelRun, bound_ms: float) -> Choice:
@@ -213,14 +177,16 @@ def _choice(run: ModelRun, bound_ms: float) -> Choice:
     good = [
         truth
         for truth in run.truths
-        if truth.held and truth.p95_ms <= bound_ms and peak_mb <= ratio * truth.memory_size_mb
+        if truth.held and _p95_ms(truth) <= bound_ms and peak_mb <= ratio * truth.memory_size_mb
     ]
-    best = min(good, key=lambda truth: truth.cost, default=None)
+    best = min(good, key=_usd_per_million, default=None)
     taken = next((t for t in good if chosen and t.memory_size_mb == chosen.memory_size_mb), None)
     return Choice(
         model=run.name,
         latency_p95_ms=bound_ms,
         chosen_mb=chosen.memory_size_mb if chosen else None,
         best_mb=best.memory_size_mb if best else None,
-        excess_ratio=taken.cost / best.cost - 1 if taken and best else None,
+        excess_ratio=_usd_per_million(taken) / _usd_per_million(best) - 1
+        if taken and best
+        else None,
     )

@@ -31,7 +31,11 @@ How each figure is measured
     scaled     The samples' own rows, repeated up to the service's payload limit.
     growth     A sustained run of the smallest payload; see `growth`.
     tiers      A cold start and the samples again, in a cgroup with the CPU quota of each tier that
-               this machine's cores can hold. Where no such cgroup can be made there are none.
+               this machine's cores can hold. Where no such cgroup can be made there are none. A
+               machine's speed drifts by a third within minutes, so the tiers take turns: a server
+               of each is up, and one without a quota if there are larger tiers, but only one at a
+               time is asked, some requests in a block. One after another where memory is short, or
+               where two servers would meet at a fixed port or socket.
     time       Cold starts and one request of each sample are always measured. What else there is
                has a time, each part and the whole; a slow model gets fewer requests, and what
                would not end in time is left out. `cut_short` says which, and a percentile that
@@ -84,6 +88,10 @@ CPU_PERIOD_US = 20_000  # with the usual 100 ms the stalls hide behind the media
 # With fewer a percentile is the slowest of all, which says how long was looked and not how slow.
 FEWEST_FOR_P95, FEWEST_FOR_P99 = 20, 100
 FEWEST_FOR_MEAN = 5  # which is what a request costs
+BLOCK_REQUESTS, BLOCK_S = 20, 0.5  # of one tier, before it is the next one's turn
+LONG_PERIODS = 10  # a request of so many takes no notice of one that was saved up
+MEMORY_MARGIN = 1.25  # of servers that are up together
+IDLE_LOOK_EVERY_S = 0.05  # at a server whose memory is guarded, not measured
 SURE = 0.05  # how often "p95 is at least" may be wrong
 SCAN_S = 5.0
 SURPRISE_KB = 4 * 1024
@@ -358,10 +366,14 @@ def _unsafe(archive: Path, name: str) -> ProfileError:
 
 
 class ProcessTree:
-    """What this process starts from now on: a server, what that starts, and orphans left to us."""
+    """What this process starts from now on: a server, what that starts, and orphans left to us.
 
-    def __init__(self) -> None:
+    With a group only what is in it, since other servers may be up.
+    """
+
+    def __init__(self, group: CpuGroup | None = None) -> None:
         self._bystanders = set(_children(os.getpid()))
+        self._group = group
 
     def pids(self) -> list[int]:
         """All that runs now."""
@@ -392,7 +404,11 @@ class ProcessTree:
             time.sleep(0.005)
 
     def _roots(self) -> list[int]:
-        return [pid for pid in _children(os.getpid()) if pid not in self._bystanders]
+        ours = [pid for pid in _children(os.getpid()) if pid not in self._bystanders]
+        if self._group is None:
+            return ours
+        inside = self._group.pids()
+        return [pid for pid in ours if pid in inside]
 
 
 def _children(pid: int) -> list[int]:
@@ -713,6 +729,10 @@ class CpuGroup:
         else:
             (self.folder / "cpu.max").write_text(f"{quota_us} {CPU_PERIOD_US}")
 
+    def pids(self) -> set[int]:
+        """The processes that are in it now."""
+        return set(map(int, _read(str(self.folder / "cgroup.procs")).split()))
+
     def join(self) -> None:
         """Move the calling process in."""
         (self.folder / "cgroup.procs").write_text("0")
@@ -818,8 +838,11 @@ def _remove_stale(parent: Path) -> None:
 class Watch(threading.Thread):
     """Keeps the peak of the tree's memory, and kills the tree past the limit or a deadline.
 
-    `also` is done at every look until it is set to None.
+    `also` is done at every look until it is set to None. Whoever holds `looking` knows that no
+    watch is amid a look, and may fork.
     """
+
+    looking = threading.Lock()
 
     def __init__(
         self,
@@ -834,9 +857,9 @@ class Watch(threading.Thread):
         self.deadlines: dict[int, float] = {}  # by the number of the request
         self.series = Series()
         self.also: Callable[[], None] | None = None
+        self.every_s = LOOK_EVERY_S
         self._tree, self._cgroup, self._memory_stop_mb = tree, cgroup, memory_stop_mb
         self._memory = TreeMemory(tree, tmpfs or Tmpfs(()))
-        self._lock = threading.Lock()
         self._since = time.monotonic()
         self._cgroup_peak_mb = 0.0
         self._end = threading.Event()
@@ -863,14 +886,14 @@ class Watch(threading.Thread):
                 self.timed_out = any(now > end for end in list(self.deadlines.values()))
                 if self.stopped or self.timed_out:
                     return
-                self._end.wait(LOOK_EVERY_S)
+                self._end.wait(self.every_s)
         finally:
             if not self._end.is_set():
                 self._tree.kill()
 
     def look(self) -> float:
         """The tree's memory now, in MB."""
-        with self._lock:
+        with self.looking:
             seen = self._memory.look()
             self.peak_mb = max(self.peak_mb, seen.peak, self._cgroup_peak(seen.files))
             self.tmpfs_mb = max(self.tmpfs_mb, seen.tmpfs)
@@ -983,6 +1006,18 @@ def count_model_copies(pids: Sequence[int], model_mb: float) -> int:
         (item.get("Private_Clean", 0) + item.get("Private_Dirty", 0)) / 1024 for item in rollups
     ]
     return max(1, sum(mb >= model_mb for mb in private_mb))
+
+
+def meeting_places(pids: Sequence[int], told_port: int, scratch: str) -> list[str]:
+    """Where a second server would meet this one: ports it was not told, named Unix sockets."""
+    found = {str(item.port) for item in tree_sockets(pids) if item.listening}
+    found.discard(str(told_port))
+    own = {inode for pid in pids for inode in _socket_inodes(pid)}
+    for line in _read(f"/proc/{pids[0]}/net/unix").splitlines()[1:] if pids else ():
+        fields = line.split(None, 7)
+        if len(fields) == 8 and fields[6] in own and not fields[7].startswith(scratch):
+            found.add(fields[7])
+    return sorted(found)
 
 
 def mapped_shared_mb(pids: Sequence[int]) -> float:
@@ -1237,7 +1272,8 @@ class Server:
         self.observer: Observer | None = None
         self.behaviour: dict[str, Any] = {}
         self._requests = itertools.count()
-        self._tree = ProcessTree()
+        self._tree = ProcessTree(cpu_group)
+        self.look_every_s = LOOK_EVERY_S
         self.started = 0.0
 
     def __enter__(self) -> Server:
@@ -1250,6 +1286,7 @@ class Server:
             self._remove()
             raise
         self.watch = Watch(self._tree, self._cgroup, self._limits.memory_stop_mb, self._tmpfs)
+        self.watch.every_s = self.look_every_s
         if self.observer is not None:
             look = self.observer.look_at_start
             self.watch.also = lambda: look(self.pids())
@@ -1272,7 +1309,7 @@ class Server:
         }
         self.started = time.monotonic()
         try:
-            with self.stderr.open("wb") as stderr:
+            with self.stderr.open("wb") as stderr, Watch.looking:
                 self.process = subprocess.Popen(
                     list(self._command),
                     cwd=str(self.scratch / "work"),
@@ -1281,7 +1318,7 @@ class Server:
                     stdout=subprocess.DEVNULL,  # prediction records: not ours to keep
                     stderr=stderr,
                     start_new_session=True,
-                    preexec_fn=self._before_exec,  # no other thread runs now
+                    preexec_fn=self._before_exec,  # no other thread is amid anything now
                 )
         except (OSError, subprocess.SubprocessError) as error:
             raise ProfileError(
@@ -1355,6 +1392,11 @@ class Server:
     def cpu_s(self) -> float:
         """CPU seconds of the server so far."""
         return tree_cpu_s(self._tree.pids())
+
+    @property
+    def waited_s(self) -> float | None:
+        """How long a request was waited for in vain; None if each had an answer in time."""
+        return REQUEST_TIMEOUT_S if self.watch.timed_out else None
 
     def _before_exec(self) -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -1520,6 +1562,7 @@ class Bench:
         self._profiler, self._limits = profiler, profiler.limits
         self._name, self._model, self._model_mb = name, model, model_mb
         self._end = time.monotonic() + self._limits.whole_s
+        self._meeting_places: list[str] | None = None  # not known yet
         self.cut_short: list[str] = []
 
     def _left_s(self, seconds: float = math.inf) -> float:
@@ -1544,6 +1587,7 @@ class Bench:
             except ServerError as error:
                 self._say(f"cold start {number}: {error}")
                 result["failure"] = str(error)
+                result["no_answer_s"] = server.waited_s
                 result["stopped"] = server.watch.stopped
                 result["peak_memory_mb"] = max(peak_mb, server.watch.peak_mb)
                 return False
@@ -1636,31 +1680,65 @@ class Bench:
 
     def tiers(self, result: dict[str, Any]) -> dict[str, Any]:
         """A cold start and the samples with each tier's CPU; none where no quota can be had."""
-        tiers, groups = self._limits.tiers, self._profiler.cpu_groups
-        cores = len(os.sched_getaffinity(0))
-        sizes = [size for size in tiers.sizes_mb if size / tiers.mb_per_vcpu <= cores]
-        found: dict[str, Any] = {"tier_starts": [], "tier_latencies": []}
-        if groups is None:
+        found: dict[str, Any] = {"tier_starts": [], "tier_latencies": [], "whole_latencies": []}
+        runs = tier_runs(self._limits.tiers, len(os.sched_getaffinity(0)), result)
+        if self._profiler.cpu_groups is None or not runs:
             return found
-        end = time.monotonic() + self._left_s(tiers.budget.seconds)
-        for number, size in enumerate(sizes):
-            run = TierRun(size, size / tiers.mb_per_vcpu, result)
-            slowness = [1 / other for other in sizes[number:]]  # less CPU takes longer
-            share_s = max(0.0, end - time.monotonic()) * slowness[0] / sum(slowness)
-            todo, late = run.plan(self._profiler.payloads, share_s)
+        end = time.monotonic() + self._left_s(self._limits.tiers.budget.seconds)
+        alone = self._why_alone(len(runs), result["peak_memory_mb"])
+        batches = [runs]
+        if alone is not None:
+            self._say(f"tiers one after another: {alone}")
+            batches = [[run] for run in runs if run.memory_size_mb is not None]
+        for number, batch in enumerate(batches):
+            todo = [run for later in batches[number:] for run in later]
+            self._plan(batch, max(0.0, end - time.monotonic()), sum(1 / r.vcpus for r in todo))
+            self._in_turn(batch)
+        for run in runs:
+            found["tier_starts"] += run.starts
+            whole = run.memory_size_mb is None
+            found["whole_latencies" if whole else "tier_latencies"] += run.latencies()
+        return found
+
+    def _why_alone(self, servers: int, peak_mb: float) -> str | None:
+        """Why so many servers may not be up together; None if they may."""
+        if self._meeting_places is None or self._meeting_places:
+            where = ", ".join(self._meeting_places or ("an unknown place",))
+            return f"their servers would meet at {where}"
+        needed_mb = servers * peak_mb * MEMORY_MARGIN
+        room_mb = min(self._limits.memory_stop_mb, available_mb())
+        if needed_mb > room_mb:
+            return f"{servers} servers need {needed_mb:.0f} MB, and {room_mb:.0f} are to be had"
+        return None
+
+    def _plan(self, batch: Sequence[TierRun], seconds: float, slowness: float) -> None:
+        """Share the time out: less CPU takes longer. Says what does not fit."""
+        for run in batch:
+            late = run.plan(self._profiler.payloads, seconds / run.vcpus / slowness)
             if late:
-                self._cut(f"{size} MB's CPU: {', '.join(late)} left out, too slow for its time")
-            if run.start_s <= share_s:
+                self._cut(f"{run.label}: {', '.join(late)} left out, too slow for its time")
+
+    def _in_turn(self, batch: Sequence[TierRun]) -> None:
+        """Have them measured with a server of each up, and only one of them asked at a time."""
+        stop_mb = self._limits.memory_stop_mb // len(batch)
+        limits = self._limits._replace(memory_stop_mb=stop_mb)
+        groups, command = self._profiler.cpu_groups, self._profiler.command
+        assert groups is not None  # noqa: S101 - `tiers` has looked
+        with contextlib.ExitStack() as up:
+            for run in batch:
+                if run.start_s > run.share_s:
+                    continue
                 group = groups.make()
                 group.limit(run.vcpus)  # from the start: a server may count its CPUs
-                command = self._profiler.command
-                server = Server(command, self._model, self._limits, cpu_group=group)
-                with server, contextlib.suppress(ServerError):
-                    run.cold_start(server, self._profiler.smallest)
-                    run.measure(server, todo, Budget(tiers.budget.requests, share_s))
-            found["tier_starts"] += run.starts
-            found["tier_latencies"] += run.latencies
-        return found
+                server = Server(command, self._model, limits, cpu_group=group)
+                server.look_every_s = IDLE_LOOK_EVERY_S
+                up.enter_context(server)
+                with contextlib.suppress(ServerError):
+                    run.begin(server, self._profiler.smallest)
+            take_turns(batch, self._profiler.payloads, self._limits.tiers.budget.requests)
+        for run in batch:
+            if run.failure is not None:
+                self._cut(f"{run.label}: {run.failure}")
 
     def _payload(
         self, server: Server, payload: Payload, budget: Budget | None = None, clients: int = 1
@@ -1672,7 +1750,9 @@ class Bench:
             run.measure(server)
             memory_after_mb = server.watch.look() or None
             if server.observer is not None and memory_after_mb is not None:
-                server.observer.look_at_work(server.pids(), server.port)
+                pids = server.pids()
+                server.observer.look_at_work(pids, server.port)
+                self._meeting_places = meeting_places(pids, server.port, str(server.scratch))
         result = {**run.result(server.watch), "memory_after_mb": memory_after_mb}
         stop_mb, p50_ms = self._limits.memory_stop_mb, result["latency_p50_ms"]
         peak = f"> {stop_mb}" if result["stopped"] else f"{result['peak_memory_mb']:.0f}"
@@ -1750,13 +1830,51 @@ def expected_seconds(rows: int, measured: Sequence[dict[str, Any]]) -> float:
     return float(largest["latency_p50_ms"] * rows / largest["rows"] / 1000)
 
 
-class TierRun:
-    """A cold start and the samples under the quota of one tier."""
+def available_mb(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """What this machine, and the container's own cap, leave free."""
+    free = [_kilobytes(_read("/proc/meminfo")).get("MemAvailable", 0) / 1024]
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        cap, used = _read(str(root / limit)).strip(), _read(str(root / usage)).strip()
+        if cap.isdigit() and used.isdigit():  # "max" is none
+            free.append((int(cap) - int(used)) / MB)
+    return min(free)
 
-    def __init__(self, memory_size_mb: int, vcpus: float, result: dict[str, Any]) -> None:
+
+def tier_runs(tiers: Tiers, cores: int, result: dict[str, Any]) -> list[TierRun]:
+    """A run of each tier that the cores can hold, and one on all cores if there are larger ones."""
+    runs = [TierRun(size, size / tiers.mb_per_vcpu, result) for size in tiers.sizes_mb]
+    held = [run for run in runs if run.vcpus <= cores]
+    return [*held, TierRun(None, cores, result)] if held and len(held) < len(runs) else held
+
+
+def take_turns(runs: Sequence[TierRun], payloads: Sequence[Payload], requests: int) -> None:
+    """Each payload in its turn, and in blocks by each run, until all have had their share."""
+    left = runs[0].quickest_first(payloads)
+    for payload in list(left):
+        asking = [run for run in runs if run.turns_to(payload, left, requests)]
+        while asking:
+            asking = [run for run in asking if run.block()]
+        left.remove(payload)
+
+
+class TierRun:
+    """A cold start and the samples under the quota of one tier; of no tier, on all cores.
+
+    `share_s` is the time it may take, `todo` what fits it, `failure` what ended it early.
+    """
+
+    def __init__(self, memory_size_mb: int | None, vcpus: float, result: dict[str, Any]) -> None:
         self.memory_size_mb, self.vcpus = memory_size_mb, vcpus
+        self.label = "whole cores" if memory_size_mb is None else f"{memory_size_mb} MB's CPU"
         self.starts: list[dict[str, Any]] = []
-        self.latencies: list[dict[str, Any]] = []
+        self.share_s = self._spent_s = 0.0
+        self.failure: str | None = None
+        self._server: Server | None = None
+        self._samples: list[TierSample] = []
+        self.todo: list[Payload] = []
         self.start_s = self._slow_s(
             result["cold_start"]["to_first_prediction_s"], result["cold_start"]["cpu_s"]
         )
@@ -1768,75 +1886,133 @@ class TierRun:
             if item["latency_p50_ms"] is not None
         }
 
-    def plan(self, payloads: Sequence[Payload], seconds: float) -> tuple[list[Payload], list[str]]:
-        """Those of which enough requests for a mean fit, quickest first, and what does not fit."""
-        seconds_in_all = seconds
-        seconds -= self.start_s
-        known = [item for item in payloads if item.name in self._request_s]
-        todo: list[Payload] = []
-        for item in sorted(known, key=lambda item: self._request_s[item.name]):
+    def plan(self, payloads: Sequence[Payload], share_s: float) -> list[str]:
+        """Take those of which enough requests for a mean fit; says what does not."""
+        self.share_s = share_s
+        seconds = share_s - self.start_s
+        known = self.quickest_first(payloads)
+        for item in known:
             seconds -= self._request_s[item.name] * (FEWEST_FOR_MEAN + 1)
             if seconds < 0:
                 break
-            todo.append(item)
-        late = ["its start"] if self.start_s > seconds_in_all else []
-        return todo, late + [item.name for item in known if item not in todo]
+            self.todo.append(item)
+        late = ["its start"] if self.start_s > share_s else []
+        return late + [item.name for item in known if item not in self.todo]
 
-    def cold_start(self, server: Server, payload: Payload) -> None:
+    def quickest_first(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Those that were answered: what a quick one leaves of its time is then a slow one's."""
+        known = [item for item in payloads if item.name in self._request_s]
+        return sorted(known, key=lambda item: self._request_s[item.name])
+
+    def begin(self, server: Server, payload: Payload) -> None:
         """From the process to the answer to the smallest sample, as without a quota."""
-        to_port_s, to_ping_s = server.wait_for_port(), server.wait_for_ping()
-        if _first_prediction(server, payload)[0].status == 200:
+        try:
+            to_port_s, to_ping_s = server.wait_for_port(), server.wait_for_ping()
+            reply, _ = _first_prediction(server, payload)
+        except ServerError as error:
+            self.failure = str(error)
+            raise
+        to_first_prediction_s = time.monotonic() - server.started
+        self._server, self._spent_s = server, to_first_prediction_s
+        if reply.status == 200 and self.memory_size_mb is not None:
             self.starts.append(
                 {
                     "memory_size_mb": self.memory_size_mb,
                     "to_port_s": to_port_s,
                     "to_ping_s": to_ping_s,
-                    "to_first_prediction_s": time.monotonic() - server.started,
+                    "to_first_prediction_s": to_first_prediction_s,
                 }
             )
 
-    def measure(self, server: Server, payloads: Sequence[Payload], budget: Budget) -> None:
-        """ServerError if the server fails; what was measured until then stays."""
-        end = server.started + budget.seconds
-        for number, payload in enumerate(payloads):
-            server.invoke(payload)
-            share_s = max(0.0, end - time.monotonic()) / (len(payloads) - number)
-            found = _tier_latency(server, payload, Budget(budget.requests, share_s))
-            if found is not None:
-                self.latencies.append({"memory_size_mb": self.memory_size_mb, **found})
+    def turns_to(self, payload: Payload, left: Sequence[Payload], requests: int) -> bool:
+        """Take up the payload, one of those left, with an equal part of the time; False if not."""
+        if self._server is None or payload not in self.todo:
+            return False
+        after = sum(item in self.todo for item in left)
+        budget = Budget(requests, max(0.0, self.share_s - self._spent_s) / after)
+        self._samples.append(TierSample(payload, budget))
+        return True
+
+    def block(self) -> bool:
+        """Send a block of the payload; True if there is to be another."""
+        assert self._server is not None  # noqa: S101 - it turned to the payload
+        started = time.monotonic()
+        try:
+            return self._samples[-1].block(self._server)
+        except ServerError as error:
+            self._server, self.failure = None, str(error)
+            return False
+        finally:
+            self._spent_s += time.monotonic() - started
+
+    def latencies(self) -> list[dict[str, Any]]:
+        """Of each payload that had enough answers."""
+        found = [sample.result() for sample in self._samples]
+        tier = {} if self.memory_size_mb is None else {"memory_size_mb": self.memory_size_mb}
+        return [{**tier, **item} for item in found if item is not None]
 
     def _slow_s(self, wall_s: float, cpu_s: float) -> float:
         """How long that should take here: the wall at least, and what its CPU time becomes."""
         return max(wall_s, cpu_s / self.vcpus)
 
 
-def _tier_latency(server: Server, payload: Payload, budget: Budget) -> dict[str, Any] | None:
-    """Latencies under the quota that is in force; None of fewer than a mean needs.
+class TierSample:
+    """One payload's requests under the quota of a tier, in blocks between those of other tiers.
 
-    Those are sent even if it takes longer than was expected, unless it takes three times as long.
+    What a mean needs is sent even if it takes longer than was expected, unless it takes three times
+    as long.
     """
-    end = time.monotonic() + budget.seconds
-    late = end + 2 * budget.seconds
-    seconds: list[float] = []
-    for number in range(budget.requests):
-        now = time.monotonic()
-        if now > (end if number >= FEWEST_FOR_MEAN else late):
-            break
-        reply = server.invoke(payload)
-        if reply.status == 200:
-            seconds.append(reply.seconds)
-    if len(seconds) < FEWEST_FOR_MEAN:
-        return None
-    seconds.sort()
-    return {
-        "payload": payload.name,
-        "latency_p50_ms": percentile_ms(seconds, 0.50),
-        "latency_p95_ms": percentile_ms(seconds, 0.95, FEWEST_FOR_P95),
-        "latency_p95_at_least_ms": p95_at_least_ms(seconds),
-        "latency_max_ms": 1000 * seconds[-1],
-        "latency_mean_ms": 1000 * statistics.mean(seconds),
-        "requests": len(seconds),
-    }
+
+    def __init__(self, payload: Payload, budget: Budget) -> None:
+        self.payload, self._budget = payload, budget
+        self.seconds: list[float] = []
+        self._sent = 0
+        self._spent_s = 0.0
+
+    def block(self, server: Server) -> bool:
+        """Send some; True if there are to be more."""
+        started = time.monotonic()
+        self._lead_in(server, started)
+        begun, last = time.monotonic(), self._sent + BLOCK_REQUESTS
+        before_s = self._spent_s
+        goes_on = True
+        while goes_on and self._sent < last and time.monotonic() < begun + BLOCK_S:
+            reply = server.invoke(self.payload)
+            self._sent += 1
+            if reply.status == 200:
+                self.seconds.append(reply.seconds)
+            self._spent_s = before_s + time.monotonic() - started
+            goes_on = self._goes_on()
+        return goes_on
+
+    def _lead_in(self, server: Server, started: float) -> None:
+        """The first period goes uncounted: while it was idle its quota was saved up."""
+        period_s = CPU_PERIOD_US / 1e6
+        if self.seconds and statistics.median(self.seconds) > LONG_PERIODS * period_s:
+            return
+        for _ in range(BLOCK_REQUESTS):
+            server.invoke(self.payload)
+            if time.monotonic() > started + period_s:
+                break
+
+    def _goes_on(self) -> bool:
+        enough_s = self._budget.seconds * (1 if self._sent >= FEWEST_FOR_MEAN else 3)
+        return self._sent < self._budget.requests and self._spent_s <= enough_s
+
+    def result(self) -> dict[str, Any] | None:
+        """Its part of profile.json; None of fewer than a mean needs."""
+        ordered = sorted(self.seconds)
+        if len(ordered) < FEWEST_FOR_MEAN:
+            return None
+        return {
+            "payload": self.payload.name,
+            "latency_p50_ms": percentile_ms(ordered, 0.50),
+            "latency_p95_ms": percentile_ms(ordered, 0.95, FEWEST_FOR_P95),
+            "latency_p95_at_least_ms": p95_at_least_ms(ordered),
+            "latency_max_ms": 1000 * ordered[-1],
+            "latency_mean_ms": 1000 * statistics.mean(ordered),
+            "requests": len(ordered),
+        }
 
 
 class PayloadRun:
@@ -1848,6 +2024,7 @@ class PayloadRun:
         self.cpu_s: float | None = None
         self.requests_per_s: float | None = None
         self.response_bytes: int | None = None
+        self.no_answer_s: float | None = None
         self.errors = 0
         self.first_error: str | None = None
         self._claimed = 1  # the first is sent in any case
@@ -1862,6 +2039,7 @@ class PayloadRun:
             self._send(server)
         except ServerError as error:
             self._note(str(error))
+            self.no_answer_s = server.waited_s
 
     def _send(self, server: Server) -> None:
         self._end = time.monotonic() + self.budget.seconds
@@ -1939,6 +2117,7 @@ class PayloadRun:
             "requests": len(self.seconds),
             "errors": self.errors,
             "first_error": self.first_error,
+            "no_answer_s": self.no_answer_s,
             "peak_memory_mb": watch.peak_mb,
             "stopped": watch.stopped,
             "latency_p50_ms": percentile_ms(warm, 0.50),

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from seatrial.contracts import CandidateProfile, PayloadProfile, Profile, read_contract
+from seatrial.readiness.latency import latency_at
 from seatrial.steps import profile_model
 
 pytestmark = pytest.mark.flow
@@ -143,6 +144,9 @@ if "forked" in how:
     time.sleep(60)
 if "two-ports" in how:
     HELD.append(socket.create_server(("127.0.0.1", 0)))
+if "unix-socket" in how:
+    HELD.append(socket.socket(socket.AF_UNIX))
+    HELD[-1].bind(bytes(1) + b"seatrial-test-%d" % os.getpid())
 server.serve_forever()
 """
 
@@ -448,22 +452,52 @@ def test_a_leak_of_50_kb_a_request_is_told_from_none(bench: Bench, body: str, le
 
 
 def test_a_tier_s_cpu_share_is_in_force_where_it_can_be(bench: Bench) -> None:
-    bench.give("burn 30")
+    bench.give("burn 33")
     candidate = bench.candidate(
-        tiers_mb="442,1769,999999", tier_requests="20", tier_seconds="20", requests_per_payload="1"
+        tiers_mb="442,1769,999999", tier_requests="20", tier_seconds="60", requests_per_payload="1"
     )
     if profile_model.find_cpu_groups() is None:
         assert candidate.tier_latencies == ()
         pytest.skip("no CPU quota can be had here")
     quarter, whole = candidate.tier_latencies  # no machine holds the third
+    [all_cores] = candidate.whole_latencies
+    assert all_cores.payload == "payload-1"
+    assert all_cores.latency_p50_ms >= 33
     assert (quarter.memory_size_mb, whole.memory_size_mb) == (442, 1769)
     assert quarter.requests == whole.requests == 20
-    assert quarter.latency_p50_ms > 90  # 30 ms of CPU time, 5 in each period of 20
-    assert whole.latency_p50_ms >= 30
+    assert quarter.latency_p50_ms > 99  # 33 ms of CPU time, 5 in each period of 20
+    assert whole.latency_p50_ms >= 33
+    predicted = latency_at(
+        candidate.model_copy(update={"tier_latencies": ()}), candidate.payloads[0], 442, 1769
+    )
+    assert predicted is not None
+    assert predicted.p50_ms == pytest.approx(quarter.latency_p50_ms, rel=0.5)
+    assert predicted.mean_ms == pytest.approx(quarter.latency_mean_ms, rel=0.5)
     slow, quick = candidate.tier_starts
     assert (slow.memory_size_mb, quick.memory_size_mb) == (442, 1769)
     assert slow.to_port_s <= slow.to_ping_s < slow.to_first_prediction_s
     assert slow.to_first_prediction_s - slow.to_ping_s > 0.08  # as above, of the first request
+
+
+@pytest.mark.parametrize(
+    ("how", "stop_mb", "why"),
+    [
+        ("two-ports", "6144", "their servers would meet at "),
+        ("unix-socket", "6144", "their servers would meet at @seatrial-test"),
+        ("", "40", "2 servers need "),
+    ],
+)
+def test_where_servers_cannot_be_up_together_tiers_are_measured_one_after_another(
+    bench: Bench, how: str, stop_mb: str, why: str
+) -> None:
+    if profile_model.find_cpu_groups() is None:
+        pytest.skip("no CPU quota can be had here")
+    done = bench.run(how, tiers_mb="1769,999999", tier_requests="5", memory_stop_mb=stop_mb)
+    assert f"fp32: tiers one after another: {why}" in done.stdout
+    bench.nothing_is_left()
+    [candidate] = read_contract(Profile, bench.folder / "profile" / "profile.json").candidates
+    assert [item.requests for item in candidate.tier_latencies] == [5]
+    assert candidate.whole_latencies == ()
 
 
 def test_a_tier_that_would_take_too_long_is_left_out_and_said_so(bench: Bench) -> None:
@@ -548,6 +582,7 @@ def test_a_request_past_the_service_s_time_is_an_error(bench: Bench) -> None:
     _, slow = bench.payloads(patch="p.REQUEST_TIMEOUT_S = 0.5")
     assert (slow.requests, slow.errors) == (0, 1)
     assert slow.first_error == "no answer in 0.5 s"
+    assert slow.no_answer_s == 0.5
     assert not slow.stopped
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +26,7 @@ from report_inputs import Inputs, run
 from window_inputs import alerting, history, quiet
 
 from seatrial.config import load_config
+from seatrial.contracts import Estimate
 from seatrial.report.page import render
 from seatrial.report.window_page import render_window
 
@@ -41,6 +42,7 @@ WIDTHS = (360, 1200)
 PAGES = {
     "ready.html": ("Ready", 5),
     "held-back.html": ("Not ready", 5),
+    "long-labels.html": ("Ready", 5),
     "alert.html": ("Alert", 5),
     "quiet.html": ("No alert", 1),
 }
@@ -52,11 +54,18 @@ const frames = FRAMES.map(([page, width]) => {
   return new Promise(done => frame.onload = () => {
     const seen = frame.contentDocument, root = seen.documentElement;
     seen.querySelectorAll("details").forEach(item => item.open = true);
+    const crossing = [...seen.querySelectorAll("svg")].flatMap(svg => {
+      const labels = [...svg.querySelectorAll("text")].map(item => [item, item.getBoundingClientRect()]);
+      return labels.flatMap(([one, a], at) => labels.slice(at + 1)
+        .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
+          && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2)
+        .map(([two]) => one.textContent + " / " + two.textContent));
+    });
     const drawn = [...seen.querySelectorAll("svg")].map(item => item.getBoundingClientRect());
     done({page, width, wide: root.scrollWidth, inner: root.clientWidth,
       verdict: seen.querySelector("#verdict").textContent,
       charts: drawn.filter(box => box.width > 250 && box.height > 25).length,
-      colour: getComputedStyle(seen.body).backgroundColor});
+      crossing, colour: getComputedStyle(seen.body).backgroundColor});
   });
 });
 Promise.all(frames).then(found => {
@@ -93,6 +102,26 @@ def page(inputs: Inputs) -> str:
     return render(inputs.readiness, inputs.optimization, inputs.profile, inputs.config)
 
 
+def long_labels() -> Inputs:
+    """The same run with a long name, many rows a call and figures of many digits."""
+    found = run("fp32-as-it-came-out-of-the-training-pipeline-of-the-other-team")
+    candidates = [
+        item.model_copy(
+            update={
+                "latencies": tuple(
+                    latency.model_copy(update={"rows": 14302, "p50_ms": 12345.6})
+                    for latency in item.latencies
+                ),
+                "model_size_mb": 1234.5,
+                "drops": {"auc": Estimate(value=-0.000123, low=-0.000178, high=0.000012)},
+            }
+        )
+        for item in found.optimization.candidates
+    ]
+    update = {"candidates": tuple(candidates)}
+    return replace(found, optimization=found.optimization.model_copy(update=update))
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, set[str]]]:
     """The pages on loopback, and what has been asked for."""
@@ -100,6 +129,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, set[st
     (folder / "ready.html").write_text(page(run()), encoding="utf-8")
     slow = load_config(None, objectives={"latency_p95_ms": 20})
     (folder / "held-back.html").write_text(page(run(config=slow)), encoding="utf-8")
+    (folder / "long-labels.html").write_text(page(long_labels()), encoding="utf-8")
     (folder / "alert.html").write_text(render_window(alerting(), history(30)), encoding="utf-8")
     (folder / "quiet.html").write_text(render_window(quiet(), history(1)), encoding="utf-8")
     frames = [[name, width] for name in PAGES for width in WIDTHS]
@@ -145,6 +175,7 @@ def test_it_opens_with_its_verdict_and_charts_on_a_phone_and_a_desk(
         verdict, charts = PAGES[frame["page"]]
         assert frame["verdict"] == verdict
         assert frame["charts"] == charts
+        assert frame["crossing"] == [], frame["page"]
         assert frame["wide"] <= frame["inner"], frame  # no scrolling sideways
         assert frame["colour"] == ("rgb(16, 22, 28)" if theme == "dark" else "rgb(244, 246, 248)")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import io
+import itertools
 import json
 import os
 import random
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,11 +32,14 @@ from seatrial.steps.profile_model import (
     SizeError,
     TierRun,
     Watch,
+    available_mb,
     expected_seconds,
     p95_at_least_ms,
     percentile_ms,
     read_names,
     read_payloads,
+    take_turns,
+    tier_runs,
     unpack,
 )
 
@@ -531,9 +536,93 @@ def test_a_tier_measures_what_fits_its_time(
     result["payloads"][2]["latency_p50_ms"] = None
     run = TierRun(1024, 0.5, result)
     payloads = [Payload(name, "text/csv", 1, b"1") for name in ("slow", "quick", "refused")]
-    planned, left_out = run.plan(payloads, seconds)
-    assert [item.name for item in planned] == todo
+    left_out = run.plan(payloads, seconds)
+    assert [item.name for item in run.todo] == todo
     assert sorted(left_out) == sorted(late)
+
+
+class Asked:
+    """Stands in for a server that is up beside others: who was asked is in `log`."""
+
+    def __init__(self, name: str, log: list[str], *, fails_at: int = 0) -> None:
+        self.name, self.log, self.fails_at = name, log, fails_at
+        self.started = time.monotonic()
+
+    def wait_for_port(self) -> float:
+        return 0.0
+
+    wait_for_ping = wait_for_port
+
+    def invoke(self, payload: Payload) -> Reply:
+        self.log.append(f"{self.name} {payload.name}")
+        if self.fails_at and len(self.log) >= self.fails_at:
+            raise ServerError("it ended")
+        return Reply(200, b"1", 0.001 * len(self.name))
+
+
+def taking_turns(*servers: Asked, requests: int = 40) -> list[TierRun]:
+    """Runs of two payloads that have all had their turns."""
+    payloads = [Payload(name, "text/csv", 1, b"1") for name in ("slow", "quick")]
+    result = {
+        "cold_start": {"to_first_prediction_s": 0.0, "cpu_s": 0.0},
+        "payloads": [
+            {"payload": "slow", "latency_p50_ms": 2.0, "cpu_s_per_request": 0.0},
+            {"payload": "quick", "latency_p50_ms": 1.0, "cpu_s_per_request": 0.0},
+        ],
+    }
+    runs = [TierRun(1024 * number, 1.0, result) for number, _ in enumerate(servers, 1)]
+    for run, server in zip(runs, servers, strict=True):
+        assert run.plan(payloads, 60.0) == []
+        run.begin(server, payloads[0])  # type: ignore[arg-type]
+        server.log.clear()
+    take_turns(runs, payloads, requests)
+    return runs
+
+
+def test_tiers_take_turns_by_blocks_whose_first_period_goes_uncounted() -> None:
+    log: list[str] = []
+    runs = taking_turns(Asked("a", log), Asked("bb", log))
+    blocks = [name for name, _ in itertools.groupby(log)]
+    assert blocks == 2 * ["a quick", "bb quick"] + 2 * ["a slow", "bb slow"]
+    assert log.count("a quick") == 2 * (20 + 20)  # these take no time, so 20 stand for a period
+    for run, ms in zip(runs, (1.0, 2.0), strict=True):
+        assert [item["payload"] for item in run.latencies()] == ["quick", "slow"]
+        assert {item["requests"] for item in run.latencies()} == {40}
+        assert [item["latency_mean_ms"] for item in run.latencies()] == pytest.approx([ms, ms])
+
+
+def test_a_tier_whose_server_ends_keeps_what_it_has_and_the_others_go_on() -> None:
+    log: list[str] = []
+    ends, goes_on = taking_turns(Asked("a", log, fails_at=100), Asked("bb", log))
+    assert ends.failure == "it ended"
+    assert [item["requests"] for item in ends.latencies()] == [20]
+    assert goes_on.failure is None
+    assert [item["requests"] for item in goes_on.latencies()] == [40, 40]
+
+
+@pytest.mark.parametrize(
+    ("cores", "tiers"),
+    [
+        pytest.param(1, [], id="none is held, so none is measured"),
+        pytest.param(2, [1024, 2048, 3072, None], id="larger ones are predicted from all cores"),
+        pytest.param(4, [1024, 2048, 3072, 6144], id="all are held"),
+    ],
+)
+def test_the_tiers_that_the_cores_hold_are_run(cores: int, tiers: list[int | None]) -> None:
+    result = {"cold_start": {"to_first_prediction_s": 1.0, "cpu_s": 1.0}, "payloads": []}
+    sizes = (2048, 6144) if cores == 1 else (1024, 2048, 3072, 6144)
+    found = tier_runs(profile_model.Tiers(sizes, 1769), cores, result)
+    assert [item.memory_size_mb for item in found] == tiers
+
+
+def test_a_container_has_no_more_memory_than_its_cap_leaves(tmp_path: Path) -> None:
+    free_mb = available_mb(tmp_path)
+    assert free_mb > 1
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text(f"{MB}\n")
+    assert available_mb(tmp_path) > 1
+    (tmp_path / "memory.max").write_text(f"{2 * MB}\n")
+    assert available_mb(tmp_path) == 1
 
 
 class FakeServer:
@@ -541,6 +630,7 @@ class FakeServer:
 
     def __init__(self, answers: Callable[[int], int | ServerError]) -> None:
         self.answers, self.sent, self.clock_s = answers, 0, 0.0
+        self.waited_s = None
 
     def wait_for_port(self) -> float:
         return 0.0

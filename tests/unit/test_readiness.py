@@ -171,13 +171,64 @@ def test_a_limit_passes_at_it_and_fails_over_it(
     ],
 )
 def test_the_latency_objective_is_met_by_some_tier_or_fails(p95_ms: float, status: str) -> None:
-    slow = payload(latency_p95_ms=p95_ms, latency_p99_ms=p95_ms, cpu_s_per_request=p95_ms / 1000)
+    slow = payload(
+        latency_p50_ms=p95_ms,
+        latency_p95_ms=p95_ms,
+        latency_p99_ms=p95_ms,
+        cpu_s_per_request=p95_ms / 1000,
+    )
     found = judge(facts(measured=measured(payloads=(slow,))))
     assert check(found, "LATENCY_OBJECTIVE").status == status
     if status == "pass":
         # 1024 MB have less than a core, and would be slower than measured
         assert found.recommended is not None
         assert found.recommended.memory_size_mb == 2048
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "status"),
+    [
+        pytest.param(59, "unknown", id="under: it was given up before the service would have"),
+        pytest.param(60, "fail", id="exactly"),
+        pytest.param(61, "fail", id="over"),
+    ],
+)
+def test_no_answer_within_the_service_s_time_fails_with_numbers(
+    waited_s: float, status: str
+) -> None:
+    silent = payload(
+        requests=0,
+        errors=1,
+        first_error=f"no answer in {waited_s} s",
+        no_answer_s=waited_s,
+        latency_p50_ms=None,
+        latency_p95_ms=None,
+        latency_p99_ms=None,
+        cpu_s_per_request=None,
+        response_mb=None,
+    )
+    found = judge(facts(measured=measured(payloads=(payload(), silent))))
+    timeout = check(found, "INVOCATION_TIMEOUT")
+    assert (timeout.status, found.ready) == (status, False)
+    if status == "fail":
+        assert (timeout.measured, timeout.limit) == (waited_s, 60)
+        assert timeout.detail == f"no answer within {waited_s} s on whole cores: payload one"
+        assert "Send fewer rows" in timeout.fix
+    objective = check(found, "LATENCY_OBJECTIVE")
+    assert (objective.status, objective.measured) == ("fail", 1000 * waited_s)
+
+
+def test_one_request_without_an_answer_fails_beside_many_that_had_one() -> None:
+    once = payload(errors=1, first_error="no answer in 60 s", no_answer_s=60)
+    found = judge(facts(measured=measured(payloads=(once,))))
+    assert check(found, "INVOCATION_TIMEOUT").status == "fail"
+
+
+def test_a_first_prediction_that_never_came_is_a_timeout_too() -> None:
+    mute = measured(payloads=(), cold_start=None, failure="no answer in 60 s", no_answer_s=60)
+    timeout = check(judge(facts(measured=mute)), "INVOCATION_TIMEOUT")
+    assert timeout.status == "fail"
+    assert "the first request of a cold start" in timeout.detail
 
 
 def test_the_service_ends_an_invocation_after_a_minute() -> None:

@@ -28,7 +28,8 @@ class PayloadProfile(Part):
     what the 95th is no less than, 19 times of 20. The first request is warm-up, in no latency
     where there are others. `peak_memory_mb` is that of the whole process
     tree since its start, in a process that has answered this payload only; `memory_after_mb` is
-    what it still held after the last answer.
+    what it still held after the last answer. `no_answer_s` is how long a request was waited for in
+    vain, if one was.
     """
 
     payload: str
@@ -39,6 +40,7 @@ class PayloadProfile(Part):
     requests: NonNegativeInt
     errors: NonNegativeInt
     first_error: str | None
+    no_answer_s: NonNegativeFloat | None = None
     peak_memory_mb: NonNegativeFloat
     stopped: bool
     latency_p50_ms: NonNegativeFloat | None
@@ -80,14 +82,13 @@ class TierStart(Part):
     to_first_prediction_s: NonNegativeFloat
 
 
-class TierLatency(Part):
-    """A payload's latency with the tier's CPU share in force: a CPU quota, not a prediction.
+class PayloadLatency(Part):
+    """A payload's latency, of requests in turn with those under the tiers' CPU shares.
 
-    The mean is what is billed: a short request mostly goes by between two stalls of the quota, and
+    The mean is what is billed: a short request mostly goes by between two stalls of a quota, and
     the median does not show them. The p95 is None of fewer than 20 requests.
     """
 
-    memory_size_mb: PositiveInt
     payload: str
     latency_p50_ms: NonNegativeFloat
     latency_p95_ms: NonNegativeFloat | None
@@ -95,6 +96,12 @@ class TierLatency(Part):
     latency_mean_ms: NonNegativeFloat | None = None
     latency_max_ms: NonNegativeFloat | None = None
     requests: PositiveInt
+
+
+class TierLatency(PayloadLatency):
+    """The same with the tier's CPU share in force: a CPU quota, not a prediction."""
+
+    memory_size_mb: PositiveInt
 
 
 class Behaviour(Part):
@@ -126,10 +133,14 @@ class CandidateProfile(Part):
     service's payload limit, which show what still fits a tier; neither is part of the user's mix
     or of `peak_memory_mb`.
 
+    A machine's speed drifts, so `tier_latencies` were measured in turns, and with them
+    `whole_latencies`, on all cores: larger tiers are predicted from those, if there are any.
+
     `tmpfs_mb`, the highest, is in the peaks: nothing takes it back. `page_cache_mb`, at the end, is
     not: the kernel gives it back before the cap kills; None where no cgroup tells it.
     `estimated_download_s` is an estimate, and in no other figure. `cut_short` says what was
-    measured less than asked for, or left out, because the time was up.
+    measured less than asked for, or left out, because the time was up. `no_answer_s` is how long
+    the first request of a cold start was waited for in vain, if it was.
 
     `stopped` means that memory passed `memory_stop_mb` and the run was ended there, so
     `peak_memory_mb` is a lower bound.
@@ -153,9 +164,11 @@ class CandidateProfile(Part):
     growth: MemoryGrowth | None = None
     tier_starts: tuple[TierStart, ...] = ()
     tier_latencies: tuple[TierLatency, ...] = ()
+    whole_latencies: tuple[PayloadLatency, ...] = ()
     behaviour: Behaviour = Behaviour()
     estimated_download_s: NonNegativeFloat | None = None
     cut_short: tuple[str, ...] = ()
+    no_answer_s: NonNegativeFloat | None = None
     failure: str | None
 
 

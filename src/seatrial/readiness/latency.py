@@ -6,9 +6,10 @@ assumed. A latency is *measured* where the profile has one under that CPU share,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seatrial.contracts import CandidateProfile, PayloadProfile, TierLatency
+from seatrial.readiness.bandwidth import mean_stalled_ms, stalled_ms
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,61 @@ def predicted_ms(
     return max(measured_ms * slowdown(memory_size_mb, mb_per_vcpu), cpu_bound_ms)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A payload's latency on whole cores, and how many of them it keeps busy."""
+
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float | None
+    p95_at_least_ms: float | None
+    slowest_ms: float
+    busy_cores: float
+
+    def under(self, vcpus: float) -> Latency:
+        """What the quota of a tier makes of it."""
+
+        def stalled(wall_ms: float, share: float) -> float:
+            return stalled_ms(wall_ms, self.busy_cores, vcpus, share)
+
+        least_ms = self.p95_ms if self.p95_at_least_ms is None else self.p95_at_least_ms
+        return Latency(
+            mean_ms=mean_stalled_ms(self.mean_ms, self.busy_cores, vcpus),
+            p50_ms=stalled(self.p50_ms, 0.5),
+            p95_ms=None if self.p95_ms is None else stalled(self.p95_ms, 0.95),
+            p95_at_least_ms=None if least_ms is None else stalled(least_ms, 0.95),
+            slowest_ms=stalled(self.slowest_ms, 1.0),
+            measured=False,
+        )
+
+
+def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole | None:
+    """In turn with the tiers if it was measured so, else as the samples were; None if neither."""
+    p50_ms, mean_ms = payload.latency_p50_ms, _mean_ms(payload)
+    slowest_ms, cpu_s = slowest_seen_ms(payload), payload.cpu_s_per_request
+    if p50_ms is None or mean_ms is None or slowest_ms is None or cpu_s is None:
+        return None
+    whole = Whole(
+        mean_ms=mean_ms,
+        p50_ms=p50_ms,
+        p95_ms=payload.latency_p95_ms,
+        p95_at_least_ms=payload.latency_p95_at_least_ms,
+        slowest_ms=slowest_ms,
+        busy_cores=1000 * cpu_s / mean_ms if mean_ms else 0.0,
+    )
+    named = (item for item in measured.whole_latencies if item.payload == payload.payload)
+    seen = next(named, None)
+    if seen is None or seen.latency_mean_ms is None:
+        return whole
+    return replace(
+        whole,
+        mean_ms=seen.latency_mean_ms,
+        p50_ms=seen.latency_p50_ms,
+        p95_ms=whole.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
+        slowest_ms=max(slowest_ms, seen.latency_max_ms or 0.0),
+    )
+
+
 def latency_at(
     measured: CandidateProfile, payload: PayloadProfile, memory_size_mb: int, mb_per_vcpu: float
 ) -> Latency | None:
@@ -53,19 +109,14 @@ def latency_at(
 
     Few requests under the quota have a mean, but no p95: that is then the predicted one.
     """
-
-    def at_tier(measured_ms: float | None) -> float | None:
-        return predicted_ms(measured_ms, payload.cpu_s_per_request, memory_size_mb, mb_per_vcpu)
-
-    mean_ms, p50_ms = at_tier(_mean_ms(payload)), at_tier(payload.latency_p50_ms)
-    slowest_ms = at_tier(slowest_seen_ms(payload))
-    if mean_ms is None or p50_ms is None or slowest_ms is None:
+    whole = whole_latency(measured, payload)
+    if whole is None:
         return None
+    predicted = whole.under(memory_size_mb / mb_per_vcpu)
     seen = tier_latency(measured, payload, memory_size_mb)
-    p95_ms = at_tier(payload.latency_p95_ms)
-    least_ms = at_tier(payload.latency_p95_at_least_ms) if p95_ms is None else p95_ms
     if seen is None:
-        return Latency(mean_ms, p50_ms, p95_ms, least_ms, slowest_ms, measured=False)
+        return predicted
+    p95_ms, least_ms = predicted.p95_ms, predicted.p95_at_least_ms
     if seen.latency_p95_ms is not None:
         p95_ms = least_ms = seen.latency_p95_ms
     elif seen.latency_p95_at_least_ms is not None:
@@ -76,9 +127,25 @@ def latency_at(
         p50_ms=seen.latency_p50_ms,
         p95_ms=p95_ms,
         p95_at_least_ms=least_ms,
-        slowest_ms=max(slowest_ms, seen.latency_max_ms or seen.latency_p95_ms or 0.0),
+        slowest_ms=max(predicted.slowest_ms, seen.latency_max_ms or seen.latency_p95_ms or 0.0),
         measured=seen.latency_p95_ms is not None,
     )
+
+
+@dataclass(frozen=True)
+class InVain:
+    """A request that got no answer, and how long it was waited for."""
+
+    request: str
+    seconds: float
+
+
+def waited_in_vain(measured: CandidateProfile) -> InVain | None:
+    """The one that was waited for longest; None if every request had an answer."""
+    found = [InVain("the first request of a cold start", measured.no_answer_s or 0.0)]
+    found += [InVain(f"payload {p.payload}", p.no_answer_s or 0.0) for p in measured.payloads]
+    longest = max(found, key=lambda item: item.seconds)
+    return longest if longest.seconds else None
 
 
 def slowest_seen_ms(payload: PayloadProfile) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,14 +55,13 @@ def outlook(facts: Facts, memory_size_mb: int) -> TierOutlook:
     in_force = whole and all(item.measured for item in known)
     cold_start_s, cold_start_seen = _cold_start(measured, memory_size_mb, share)
     p95s_ms = [item.p95_ms for item in known if item.p95_ms is not None]
-    least_ms = [item.p95_at_least_ms for item in known if item.p95_at_least_ms is not None]
     return TierOutlook(
         memory_size_mb=memory_size_mb,
         holds=peak is not None
         and not measured.stopped
         and peak <= memory_size_mb * facts.usable_ratio,
         latency_p95_ms=max(p95s_ms) if whole and len(p95s_ms) == len(known) else None,
-        latency_p95_at_least_ms=max(least_ms, default=None),
+        latency_p95_at_least_ms=_p95_at_least_ms(measured, known),
         latency_slowest_ms=max(item.slowest_ms for item in known) if whole else None,
         latency_method=MEASURED if in_force else PREDICTED,
         cold_start_s=cold_start_s,
@@ -69,6 +69,14 @@ def outlook(facts: Facts, memory_size_mb: int) -> TierOutlook:
         usd_per_million_requests=_usd_per_million(facts, memory_size_mb, known) if whole else None,
         largest=largest_payload(facts, memory_size_mb),
     )
+
+
+def _p95_at_least_ms(measured: CandidateProfile, known: Iterable[Latency]) -> float | None:
+    """Of the slowest payload; one that was never answered takes longer than was waited for it."""
+    least_ms = [item.p95_at_least_ms for item in known]
+    in_vain = [item.no_answer_s for item in measured.payloads if not item.requests]
+    least_ms += [1000 * seconds for seconds in in_vain if seconds is not None]
+    return max((value for value in least_ms if value is not None), default=None)
 
 
 def _cold_start(

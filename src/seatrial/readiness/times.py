@@ -9,7 +9,9 @@ from seatrial.contracts import Check, LatencyMethod
 from seatrial.cost.prices import PROVISIONED_PRICES
 from seatrial.readiness.checks import at_most
 from seatrial.readiness.facts import Facts
+from seatrial.readiness.latency import waited_in_vain
 from seatrial.readiness.setting import Setting
+from seatrial.readiness.tiers import TierOutlook
 
 
 def latency(facts: Facts, setting: Setting) -> Iterator[Check]:
@@ -18,16 +20,7 @@ def latency(facts: Facts, setting: Setting) -> Iterator[Check]:
     failures = [item for item in facts.measured.payloads if item.errors and not item.requests]
     why = f"; {failures[0].payload}: {failures[0].first_error}" if failures else ""
     at = _how(facts, setting, tier.latency_method)
-    slow, limit_s = tier.latency_slowest_ms, facts.limits.invocation_s.value
-    yield at_most(
-        "INVOCATION_TIMEOUT",
-        None if slow is None else slow / 1000,
-        limit_s,
-        "s",
-        "service limit",
-        detail=f"slowest request that was seen, {at}{why}",
-        fix=f"Send fewer rows a request, or make the model {_faster(slow, 1000 * limit_s)}",
-    )
+    yield _invocation_timeout(facts, tier, f"{at}{why}")
     p95, least = tier.latency_p95_ms, tier.latency_p95_at_least_ms
     few = ""
     if p95 is None and least is not None:
@@ -44,6 +37,32 @@ def latency(facts: Facts, setting: Setting) -> Iterator[Check]:
         fix="Send fewer rows a request, make the model "
         f"{_faster(p95, objectives.latency_p95_ms)}, or raise objectives.latency_p95_ms"
         f"{'' if p95 is None else f' to {ceil(p95)}'}",
+    )
+
+
+def _invocation_timeout(facts: Facts, tier: TierOutlook, at: str) -> Check:
+    """No answer within the service's time fails, whatever else was answered."""
+    slow, limit_s = tier.latency_slowest_ms, facts.limits.invocation_s.value
+    waited = waited_in_vain(facts.measured)
+    if waited is not None and waited.seconds >= limit_s:
+        return Check(
+            code="INVOCATION_TIMEOUT",
+            status="fail",
+            measured=waited.seconds,
+            limit=limit_s,
+            unit="s",
+            source="service limit",
+            detail=f"no answer within {waited.seconds:g} s on whole cores: {waited.request}",
+            fix="Send fewer rows a request, or make the model faster",
+        )
+    return at_most(
+        "INVOCATION_TIMEOUT",
+        None if slow is None else slow / 1000,
+        limit_s,
+        "s",
+        "service limit",
+        detail=f"slowest request that was seen, {at}",
+        fix=f"Send fewer rows a request, or make the model {_faster(slow, 1000 * limit_s)}",
     )
 
 

@@ -55,21 +55,27 @@ def candidate_chart(optimization: Optimization, chosen: str) -> Figure:
             description,
             height + 24,
             text(_SIZE[0], 14, "size, MB", class_="name"),
-            text(_SPEED[0], 14, f"p50, ms {_batch(built)}", class_="name"),
+            text(_SPEED[0], 14, "p50, ms", class_="name"),
             text(_QUALITY[0], 14, "quality drop", class_="name"),
             line(sum(_QUALITY) / 2, _TOP - 16, sum(_QUALITY) / 2, height + 4, "axis"),
             *(
                 _candidate(item, _TOP + _ROW * number, ranges, chosen=item.name == chosen)
                 for number, item in enumerate(built)
             ),
-            _ends(ranges, height + 18),
+            text(
+                _QUALITY[1],
+                height + 18,
+                f"the ends are ±{ranges.drop:.2g}",
+                at="end",
+                class_="tick",
+            ),
         ),
         table(
             ("candidate", "size", "p50", "largest drop, 95 %", "quality", "verdict"),
             [_row(item, chosen) for item in optimization.candidates],
         ),
-        "Measured by optimize with the serving interpreter, one thread. A drop right of the line "
-        "is worse than the original.",
+        f"Measured by optimize with the serving interpreter, one thread{_batch(built)}. A drop right "
+        "of the line is worse than the original.",
     )
 
 
@@ -105,21 +111,13 @@ def _interval(drop: tuple[str, Estimate] | None, y: float, reach: float) -> Mark
     )
 
 
-def _ends(ranges: _Ranges, y: float) -> Markup:
-    left, right = _QUALITY
-    return join(
-        text(left, y, f"-{ranges.drop:.2g}", class_="tick"),
-        text(right, y, f"+{ranges.drop:.2g}", at="end", class_="tick"),
-    )
-
-
 def _p50_ms(item: Candidate) -> float | None:
     return item.latencies[0].p50_ms if item.latencies else None
 
 
 def _batch(items: Sequence[Candidate]) -> str:
     rows = next((item.latencies[0].rows for item in items if item.latencies), None)
-    return "" if rows is None else f"({rows} row{'s' if rows > 1 else ''})"
+    return "" if rows is None else f", {rows} row{'s' if rows > 1 else ''} a call"
 
 
 def _drop(item: Candidate) -> tuple[str, Estimate] | None:

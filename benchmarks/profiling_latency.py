@@ -1,0 +1,78 @@
+"""Latency by tier: predicted and under a quota, against what was measured in the tier's cgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optimize_report import Target, say
+from profiling_tiers import ModelRun
+from profiling_truth import CORES, KINDS, TierTruth
+
+ALLOWED_RATIO = 0.15
+
+
+@dataclass(frozen=True)
+class Error:
+    """How far a figure is off, and how far the truth differs from itself."""
+
+    error_ratio: float
+    repeats_ratio: float
+
+    @property
+    def within(self) -> bool:
+        """Whether it is as near as it has to be."""
+        return abs(self.error_ratio) <= ALLOWED_RATIO
+
+    @property
+    def steady(self) -> bool:
+        """Whether the truth itself is."""
+        return self.repeats_ratio <= ALLOWED_RATIO
+
+
+def report_latency(runs: Sequence[ModelRun]) -> list[Target]:
+    """A line a tier: the truth, how far its two passes differ, and the error of each figure."""
+    kinds = list(runs[0].predictions(runs[0].truths[0]))
+    head = "".join(f"{f'{kind}, repeats':>17}" for kind in KINDS)
+    say(f"\n{'model':26}{'MB':>6}{head}" + "".join(f"{kind:>17}" for kind in kinds))
+    errors: dict[str, list[Error]] = {}
+    for run in runs:
+        for truth in (item for item in run.truths if item.held):
+            cells = [_truth_cell(truth, kind) for kind in KINDS]
+            for kind, value in run.predictions(truth).items():
+                error = _error(truth, kind.split(",")[0], value)
+                if error is None or value is None:
+                    cells.append("–" if value is None else f"{value:.2f}")
+                    continue
+                errors.setdefault(kind, []).append(error)
+                cells.append(f"{value:.2f} ({error.error_ratio:+.0%})")
+            line = "".join(f"{cell:>17}" for cell in cells)
+            say(f"{run.name:26}{truth.memory_size_mb:6}{line}")
+    return [_target(kind, found) for kind, found in errors.items()]
+
+
+def _truth_cell(truth: TierTruth, kind: str) -> str:
+    value = truth.figure_ms(kind)
+    return "–" if value is None else f"{value:.2f} ±{truth.repeats(kind):.0%}"
+
+
+def _error(truth: TierTruth, kind: str, value: float | None) -> Error | None:
+    """None where there is nothing to compare, or the cores do not hold the tier."""
+    known = truth.figure_ms(kind)
+    if value is None or known is None or not truth.fits_cores:
+        return None
+    return Error(value / known - 1, truth.repeats(kind))
+
+
+def _target(kind: str, found: Sequence[Error]) -> Target:
+    steady = [error for error in found if error.steady]
+    within = sum(error.within for error in steady)
+    largest = max(abs(error.error_ratio) for error in found)
+    return Target(
+        f"{kind}: tiers within 15 %, of {len(found)} that {CORES} cores hold",
+        sum(error.within for error in found),
+        len(found),
+        at_least=True,
+        note=f"{within} of the {len(steady)} whose truth repeats within 15 %; "
+        f"largest error {largest:.0%}",
+    )
