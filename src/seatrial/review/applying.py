@@ -25,8 +25,9 @@ from seatrial.contracts import (
 from seatrial.contracts.review import Review
 from seatrial.deployment.history import read_history
 from seatrial.deployment.operating import operating
+from seatrial.deployment.release import Release
 from seatrial.deployment.rollback import read_golden
-from seatrial.deployment.rollout import Release, deploy
+from seatrial.deployment.rollout import deploy
 from seatrial.deployment.target import COMMIT_TAG, EXECUTION_TAG, PROJECT_TAG, Target
 from seatrial.endpoint import (
     BASELINE_TAG,
