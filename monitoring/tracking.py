@@ -37,6 +37,9 @@ def run_metrics(findings: Findings) -> dict[str, float]:
     metrics |= {f"drift.{item.column}": item.score for item in findings.drift.columns}
     for item in findings.labels.metrics:
         metrics |= {item.metric: item.value, f"{item.metric}.change": item.change or 0.0}
+    metrics |= {f"{item.metric}.estimated": item.value for item in findings.labels.estimates}
+    for part in findings.labels.slices:
+        metrics |= {f"slice {part.name} {item.metric}": item.value for item in part.metrics}
     if findings.drift.classifier is not None and findings.drift.classifier.auc is not None:
         metrics["classifier.auc"] = findings.drift.classifier.auc
     if findings.window.completeness_ratio is not None:

@@ -121,9 +121,10 @@ class Calibration(Part):
 
 
 class ScoreCalibration(Part):
-    """How often a binary classifier's scores came true on validation data, by isotonic regression.
+    """How often a classifier's scores came true on validation data, by isotonic regression.
 
-    Between two scores the rate is in between, too.
+    Of several classes: how often the answer was right, by the highest of their scores. Between two
+    scores the rate is in between, too.
     """
 
     scores: tuple[float, ...] = Field(min_length=1)
@@ -133,13 +134,15 @@ class ScoreCalibration(Part):
 class SliceQuality(Part):
     """The model's metrics on the validation rows of one slice, with their standard errors.
 
-    None of them if there are fewer rows than `monitoring.min_rows`.
+    `promised` are those that its scores lead one to expect there: a calibration is of all rows, and
+    off by a little in each slice. None of them if there are fewer rows than `monitoring.min_rows`.
     """
 
     name: str
     rows: NonNegativeInt
     quality: dict[str, float]
     errors: dict[str, NonNegativeFloat]
+    promised: dict[str, float] = Field(default_factory=dict)
 
 
 class SlicedColumn(Part):
