@@ -42,6 +42,7 @@ PAGES = {
     "ready.html": ("Ready", 5),
     "held-back.html": ("Not ready", 5),
     "alert.html": ("Alert", 5),
+    "ten.html": ("Alert", 5),
     "quiet.html": ("No alert", 1),
 }
 LOOKER = """<!doctype html><meta charset="utf-8"><body><script>
@@ -52,9 +53,15 @@ const frames = FRAMES.map(([page, width]) => {
   return new Promise(done => frame.onload = () => {
     const seen = frame.contentDocument, root = seen.documentElement;
     seen.querySelectorAll("details").forEach(item => item.open = true);
+    const texts = [...seen.querySelectorAll("#figure-timeline svg text")]
+      .map(item => item.getBoundingClientRect());
+    const over = (one, other) => one.left < other.right && other.left < one.right
+      && one.top < other.bottom && other.top < one.bottom;
     const drawn = [...seen.querySelectorAll("svg")].map(item => item.getBoundingClientRect());
     done({page, width, wide: root.scrollWidth, inner: root.clientWidth,
       verdict: seen.querySelector("#verdict").textContent,
+      dates: texts.length,
+      overlaps: texts.filter((box, at) => texts.slice(at + 1).some(next => over(box, next))).length,
       charts: drawn.filter(box => box.width > 250 && box.height > 25).length,
       colour: getComputedStyle(seen.body).backgroundColor});
   });
@@ -101,6 +108,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, set[st
     slow = load_config(None, objectives={"latency_p95_ms": 20})
     (folder / "held-back.html").write_text(page(run(config=slow)), encoding="utf-8")
     (folder / "alert.html").write_text(render_window(alerting(), history(30)), encoding="utf-8")
+    (folder / "ten.html").write_text(render_window(alerting(), history(10)), encoding="utf-8")
     (folder / "quiet.html").write_text(render_window(quiet(), history(1)), encoding="utf-8")
     frames = [[name, width] for name in PAGES for width in WIDTHS]
     (folder / "looker.html").write_text(LOOKER.replace("FRAMES", json.dumps(frames)))
@@ -147,6 +155,12 @@ def test_it_opens_with_its_verdict_and_charts_on_a_phone_and_a_desk(
         assert frame["charts"] == charts
         assert frame["wide"] <= frame["inner"], frame  # no scrolling sideways
         assert frame["colour"] == ("rgb(16, 22, 28)" if theme == "dark" else "rgb(244, 246, 248)")
+
+
+def test_the_dates_of_the_timeline_do_not_overlap(looked: tuple[str, Looked]) -> None:
+    frames = [frame for frame in looked[1].frames if frame["page"] in ("alert.html", "ten.html")]
+    assert [frame["dates"] for frame in frames] == [2] * 2 * len(WIDTHS)
+    assert [frame["overlaps"] for frame in frames] == [0] * 2 * len(WIDTHS)
 
 
 def test_it_complains_of_nothing_and_asks_for_nothing(looked: tuple[str, Looked]) -> None:
