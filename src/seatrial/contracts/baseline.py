@@ -4,6 +4,7 @@ The folder holds baseline.json (Baseline), summary.json (Summary), suite.json (a
 suite), reference_sample.parquet (for Evidently's report and the domain classifier),
 held_out.parquet (for self-tests), reference_rows.parquet (its numbers, unless there are too many
 rows), signature.json (ModelSignature) and, where a column is text, vocabulary.json (Vocabulary).
+statistics.json and constraints.json are for SageMaker Model Monitor.
 """
 
 from __future__ import annotations
