@@ -1,4 +1,4 @@
-"""Carrying out what was decided: an event, the way back, a training; each as a Reaction."""
+"""Carrying out what was decided: an event, a training; each as a Reaction."""
 
 from __future__ import annotations
 

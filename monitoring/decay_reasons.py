@@ -8,7 +8,7 @@ from seatrial.contracts import LabelScores, MetricEstimate, MetricScore, SliceSc
 
 
 def decay_reasons(labels: LabelScores) -> Iterator[str]:
-    """One for each decayed metric, each decayed slice and each estimate that labels contradict."""
+    """One for each decayed metric or slice, and for each of them that labels contradict."""
     for metric in labels.metrics:
         if metric.decayed:
             yield f"Decay: {_changed(metric, 0.95)}."
@@ -16,7 +16,10 @@ def decay_reasons(labels: LabelScores) -> Iterator[str]:
         if item.decayed and labels.slice_level is not None:
             yield _slice_reason(item, labels.slice_level)
     for estimate in labels.concept_drift:
-        yield _concept_reason(estimate)
+        yield f"Concept drift: {_parted(estimate)}."
+    for item in labels.parted_slices:
+        parted = "; ".join(map(_parted, item.concept_drift))
+        yield f"Concept drift where {item.name}, {item.rows} rows: {parted}."
 
 
 def _slice_reason(item: SliceScore, level: float) -> str:
@@ -31,8 +34,8 @@ def _changed(item: MetricScore, level: float) -> str:
     )
 
 
-def _concept_reason(item: MetricEstimate) -> str:
+def _parted(item: MetricEstimate) -> str:
     return (
-        f"Concept drift: {item.metric} is {item.realised:.3f} by the labels, its scores promise "
-        f"{item.of_labelled_rows:.3f}: a score no longer means what it meant on validation data."
+        f"{item.metric} is {item.realised:.3f} by the labels, its scores promise "
+        f"{item.of_labelled_rows:.3f}: a score no longer means what it meant on validation data"
     )

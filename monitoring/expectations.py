@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from seatrial.contracts import FailedExpectation, QualityReport
 from seatrial.errors import InputError
 from seatrial.monitoring.quiet import quiet
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_EXAMPLES = 5
+
+
+def find_suite(baseline: Path) -> Path:
+    """What people have edited, suite.yaml, where it is; else what BuildBaseline wrote."""
+    edited = baseline / "suite.yaml"
+    return edited if edited.is_file() else baseline / "suite.json"
 
 
 def read_suite(path: Path, *, without: Collection[str] = ()) -> Any:
@@ -26,7 +34,8 @@ def read_suite(path: Path, *, without: Collection[str] = ()) -> Any:
         from great_expectations import ExpectationSuite
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
         document["expectations"] = [
             item
             for item in document["expectations"]
@@ -37,7 +46,7 @@ def read_suite(path: Path, *, without: Collection[str] = ()) -> Any:
         raise InputError(
             "cannot read the expectation suite",
             got=f"{path}: {str(error)[:300]}",
-            allowed="a Great Expectations suite as JSON",
+            allowed="a Great Expectations suite, suite.json or suite.yaml",
             do="Correct what was edited in it, or build the baseline again",
         ) from error
 

@@ -178,6 +178,8 @@ def _headlines(findings: Findings) -> Iterator[str]:
         yield f"decay in {', '.join(item.name for item in findings.labels.decayed_slices)}"
     elif findings.labels.concept_drift:
         yield "concept drift"
+    elif findings.labels.parted_slices:
+        yield f"concept drift in {', '.join(item.name for item in findings.labels.parted_slices)}"
     if findings.moved:
         yield f"{', '.join(item.column for item in findings.moved)} moved"
     if findings.together:

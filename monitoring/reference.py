@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from seatrial.contracts import ModelSignature, ScoreCalibration, SlicedColumn
 from seatrial.errors import ConfigError
 from seatrial.monitoring.baseline import Rows, can_stand_for_outputs
 from seatrial.monitoring.columns import columns_of, times_of
-from seatrial.monitoring.estimates import learn_calibration
+from seatrial.monitoring.promises import Promising, learn_promises
 from seatrial.monitoring.slices import sliced_column
 from seatrial.optimization.measuring import BATCH_ROWS
 
@@ -74,27 +74,29 @@ def evidence(
 ) -> Evidence:
     """How good the answers to the validated rows are; nothing is known without such rows."""
     calibration, quality = None, dict[str, float]()
-    if rows is not None and signature.task == "binary_classification" and signature.score:
-        answered = rows.dropna(subset=[signature.score])
-        truth, score = answered["truth"].to_numpy(), answered[signature.score].to_numpy()
-        calibration = learn_calibration(score, truth)
-        if calibration is not None:
+    if rows is not None and signature.task != "regression":
+        calibration = learn_promises(rows, signature)
+        if calibration is not None and signature.task == "binary_classification":
+            answered = rows.dropna(subset=[signature.score])
+            truth, score = answered["truth"].to_numpy(), answered[signature.score].to_numpy()
             quality = {"ece": float(calibration_error(truth.astype(float), score)[0])}
-    slices = _sliced_columns(reference, rows, signature, config, hidden=hidden, seed=seed)
+    promising = Promising(signature, calibration, config.monitoring.min_rows)
+    asked = config.monitoring.slices
+    slices = _sliced_columns(asked, reference, rows, promising, hidden=hidden, seed=seed)
     return Evidence(calibration, quality, slices)
 
 
 def _sliced_columns(
+    asked: Sequence[str],
     reference: pd.DataFrame,
     rows: pd.DataFrame | None,
-    signature: ModelSignature,
-    config: Config,
+    promising: Promising,
     *,
     hidden: Collection[str],
     seed: int,
 ) -> tuple[SlicedColumn, ...]:
     """The configured slices as they are on the validated rows; ConfigError if they cannot be."""
-    asked, known = config.monitoring.slices, [item.name for item in signature.inputs]
+    known = [item.name for item in promising.signature.inputs]
     allowed = [name for name in known if name not in hidden]
     wrong = [name for name in asked if name not in allowed]
     if wrong or (asked and rows is None):
@@ -104,9 +106,8 @@ def _sliced_columns(
             allowed=f"{', '.join(allowed)}; validation rows with their truth",
             do="Correct the names; a column that is not recorded as it is cannot be sliced by",
         )
-    min_rows = config.monitoring.min_rows
     return tuple(
-        sliced_column(name, reference[name], rows, signature, min_rows=min_rows, seed=seed)
+        sliced_column(name, reference[name], rows, promising, seed=seed)
         for name in asked
         if rows is not None
     )

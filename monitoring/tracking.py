@@ -12,6 +12,8 @@ from seatrial.monitoring.quiet import quiet
 from seatrial.monitoring.reactions import Findings
 
 SQLITE = "sqlite:///"
+# MLflow takes no more in one call; many slices have more.
+MAX_METRICS = 1000
 
 
 def run_params(findings: Findings) -> dict[str, str]:
@@ -27,7 +29,7 @@ def run_params(findings: Findings) -> dict[str, str]:
 
 
 def run_metrics(findings: Findings) -> dict[str, float]:
-    """The verdict in numbers: drift score by column, quality metrics, counts."""
+    """The verdict in numbers: drift score by column, quality metrics also by slice, counts."""
     metrics = {
         "alert": float(findings.alert),
         "rows": float(findings.window.rows),
@@ -37,6 +39,9 @@ def run_metrics(findings: Findings) -> dict[str, float]:
     metrics |= {f"drift.{item.column}": item.score for item in findings.drift.columns}
     for item in findings.labels.metrics:
         metrics |= {item.metric: item.value, f"{item.metric}.change": item.change or 0.0}
+    metrics |= {f"{item.metric}.estimated": item.value for item in findings.labels.estimates}
+    for part in findings.labels.slices:
+        metrics |= {f"slice {part.name} {item.metric}": item.value for item in part.metrics}
     if findings.drift.classifier is not None and findings.drift.classifier.auc is not None:
         metrics["classifier.auc"] = findings.drift.classifier.auc
     if findings.window.completeness_ratio is not None:
@@ -64,12 +69,13 @@ def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Pa
         name = f"{findings.window.endpoint_name} {findings.window.started_at:%Y-%m-%d %H:%M}"
         run_id: str = client.create_run(experiment_id, run_name=name).info.run_id
         client.log_batch(
-            run_id,
-            metrics=[
-                Metric(name, value, ended_ms, 0) for name, value in run_metrics(findings).items()
-            ],
-            params=[Param(name, value) for name, value in run_params(findings).items()],
+            run_id, params=[Param(name, value) for name, value in run_params(findings).items()]
         )
+        metrics = [
+            Metric(name, value, ended_ms, 0) for name, value in run_metrics(findings).items()
+        ]
+        for start in range(0, len(metrics), MAX_METRICS):
+            client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
         for path in artifacts:
             client.log_artifact(run_id, str(path))
         client.set_terminated(run_id)

@@ -4,7 +4,8 @@ Reads   candidates/ (optimization.json, the first survivor's archive), data/ (re
         validation.parquet, inputs.json), the configuration.
 Writes  baseline/: baseline.json, summary.json, suite.json, signature.json,
         reference_sample.parquet, held_out.parquet, reference_rows.parquet up to
-        monitoring.max_reference_rows, vocabulary.json if a column is text
+        monitoring.max_reference_rows, vocabulary.json if a column is text; for SageMaker Model
+        Monitor, statistics.json and constraints.json
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from seatrial.monitoring.columns import (
 )
 from seatrial.monitoring.domain_classifier import require_lightgbm
 from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
+from seatrial.monitoring.model_monitor import write_model_monitor
 from seatrial.monitoring.reference import evidence, reference_parts, validated_rows
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.subject import Subject, make_baseline
@@ -103,6 +105,7 @@ def build(
     told = evidence(reference, validated, signature, config, hidden=hidden, seed=seed)
     asked = [item for item in model_columns(signature) if item.name not in hidden]
     parts = [part for part in (item.without(hidden) for item in parts) if part.columns]
+    write_model_monitor(parts, asked, output)
     texts, parts = measure_texts(parts)
     columns = [*(item for item in asked if item.name not in texts.words), *texts.columns]
     parts, held_out = hold_out(parts, monitoring.min_rows, seed)

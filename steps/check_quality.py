@@ -1,6 +1,7 @@
 """Check a window's rows against the baseline's Great Expectations suite.
 
-Reads   window/ (window.json, window.parquet, baseline/suite.json), the configuration.
+Reads   window/ (window.json, window.parquet, baseline/suite.json, or
+        suite.yaml where people have edited it), the configuration.
 Writes  quality/: quality.json (QualityReport)
 """
 
@@ -23,12 +24,12 @@ def check_window(window: Path, *, min_rows: int, unobserved: Collection[str] = (
     """
     import pandas as pd
 
-    from seatrial.monitoring.expectations import check, read_suite
+    from seatrial.monitoring.expectations import check, find_suite, read_suite
 
     frame = pd.read_parquet(window / "window.parquet")
     if len(frame) < min_rows:
         return QualityReport(rows=len(frame), evaluated=0, failed=(), success=True)
-    suite = read_suite(window / "baseline" / "suite.json", without=unobserved)
+    suite = read_suite(find_suite(window / "baseline"), without=unobserved)
     return check(frame, suite)
 
 

@@ -101,13 +101,15 @@ def detect(window_dir: Path, output: Path, *, min_rows: int) -> DriftReport:
         settle=settle,
     )
     report = with_distributions(report, reference, summary)
-    if report.status == "not enough data":
-        write_note(report.detail, output / "drift.html")
-    else:
+    judged = report.status != "not enough data"
+    if judged:
         found = judge_columns_together(compared, rows=report.rows, window_h=window_h)
         report = report if found is None else with_classifier(report, found)
-        draw_evidently(compared, output / "drift.html", rows=report.rows, window_h=window_h)
     write_contract(report, output / "drift.json")
+    if judged:
+        draw_evidently(compared, output / "drift.html", rows=report.rows, window_h=window_h)
+    else:
+        write_note(report.detail, output / "drift.html")
     return report
 
 

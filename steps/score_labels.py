@@ -11,20 +11,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from seatrial.aws import S3, client
 from seatrial.config import MonitoringConfig, read_resolved_config
 from seatrial.contracts import Baseline, LabelScores, ModelSignature, read_contract, write_contract
 from seatrial.monitoring.columns import model_columns
-from seatrial.monitoring.estimates import compare, estimate
+from seatrial.monitoring.estimates import compare
 from seatrial.monitoring.labels import join, labelled_rows, read_labels
+from seatrial.monitoring.promises import Promising
 from seatrial.monitoring.scores import score_metrics
 from seatrial.monitoring.slices import score_slices
 from seatrial.steps.entry import run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NO_LABELS = "none"
 
@@ -39,49 +36,38 @@ def score(window: Path, labels: Path | None, monitoring: MonitoringConfig) -> La
     baseline = read_contract(Baseline, window / "baseline" / "baseline.json")
     signature = read_contract(ModelSignature, window / "baseline" / "signature.json")
     rows = pd.read_parquet(window / "window.parquet")
-    promised = _promised(rows, signature, baseline, monitoring.min_rows)
+    decay = {"max_decay": monitoring.max_decay}
+    promising = Promising(signature, baseline.score_calibration, monitoring.min_rows)
+    promised = promising.of(rows)
     if labels is None:
         return LabelScores(
             status="no labels",
             labelled_rows=0,
             unmatched_labels=0,
             metrics=(),
-            estimates=tuple(compare(promised, {}, (), max_decay=monitoring.max_decay)),
+            estimates=tuple(compare(promised.metrics, {}, (), **decay)),
+            not_estimated=promised.reason,
         )
     joined = join(rows, read_labels(labels, [item.name for item in model_columns(signature)]))
     labelled = labelled_rows(joined, signature)
     enough = len(labelled) >= monitoring.min_rows
-    decay = {"max_decay": monitoring.max_decay}
     metrics = (
         score_metrics(labelled, baseline.quality, seed=baseline.seed, **decay) if enough else ()
     )
     slices, level = score_slices(
-        joined.rows, signature, baseline.slices, monitoring, seed=baseline.seed
+        joined.rows, baseline.slices, promising, seed=baseline.seed, **decay
     )
-    expected = _promised(joined.rows, signature, baseline, monitoring.min_rows)
+    expected = promising.of(joined.rows)
     return LabelScores(
         status="scored" if enough else "not enough labels",
         labelled_rows=len(labelled),
         unmatched_labels=joined.unmatched,
         metrics=metrics,
-        estimates=tuple(compare(promised, expected, metrics, **decay)),
+        estimates=tuple(compare(promised.metrics, expected.metrics, metrics, **decay)),
+        not_estimated=promised.reason,
         slices=slices,
         slice_level=level,
     )
-
-
-def _promised(
-    rows: pd.DataFrame, signature: ModelSignature, baseline: Baseline, min_rows: int
-) -> dict[str, float]:
-    """What these rows' probabilities promise; nothing of too few, or without a calibration."""
-    if baseline.score_calibration is None or signature.score is None:
-        return {}
-    answers = [name for name in (signature.label, signature.score) if name is not None]
-    answered = rows[answers].dropna()
-    if len(answered) < min_rows:
-        return {}
-    label = None if signature.label is None else answered[signature.label].to_numpy()
-    return estimate(label, answered[signature.score].to_numpy(), baseline.score_calibration)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,155 +11,54 @@ import html
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
-from onnx import TensorProto, helper
+from watched import (
+    ARN,
+    COLUMNS,
+    MOVED,
+    QUIET,
+    ROWS_PER_HOUR,
+    SIGNATURE,
+    START,
+    Place,
+    create_config,
+    create_endpoint,
+    make_baseline,
+    record,
+    rows_from,
+    serve,
+    watch,
+    write_candidates,
+    write_data,
+)
 
-from seatrial.archives import pack
-from seatrial.aws import S3, sha256_of
-from seatrial.config import Config, load_config
+from seatrial.aws import S3
+from seatrial.config import load_config
 from seatrial.contracts import (
-    Agreement,
     Baseline,
-    Candidate,
-    DataFile,
     DriftReport,
-    InputColumn,
     LabelScores,
-    ModelInputs,
-    ModelSignature,
     Monitoring,
-    Optimization,
-    OutputColumn,
     QualityReport,
     Summary,
     Window,
     read_contract,
     write_contract,
 )
-from seatrial.endpoint import BASELINE_TAG, PACKAGE_TAG, RECORDS_TAG
 from seatrial.errors import InputError
 from seatrial.monitoring.selftest import seed_from, self_tests
-from seatrial.serving.codec import encode
 from seatrial.serving.model import Model
-from seatrial.steps import (
-    build_baseline,
-    check_quality,
-    collect_window,
-    detect_drift,
-    react,
-    score_labels,
-)
+from seatrial.steps import build_baseline, check_quality, collect_window, detect_drift
 
 pytestmark = pytest.mark.flow
 
 ENDPOINT, BUCKET = "watched", "lake-of-monitoring"
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/watched/1"
-RECORDS_URI = f"s3://{BUCKET}/predictions/{ENDPOINT}/AllTraffic"
-START = datetime(2024, 1, 1, tzinfo=UTC)
-QUIET, MOVED = START + timedelta(days=84), START + timedelta(days=91)
-ROWS_PER_HOUR = 8
-
-SIGNATURE = ModelSignature(
-    task="binary_classification",
-    model_file="model.onnx",
-    inputs=(
-        InputColumn(name="carrier", type="string", required=False, onnx_input="carrier"),
-        InputColumn(name="temp", type="double", required=False, onnx_input="numbers"),
-        InputColumn(name="hour", type="long", required=True, onnx_input="numbers"),
-    ),
-    outputs=(
-        OutputColumn(name="label", type="long", onnx_output="label"),
-        OutputColumn(name="score", type="double", onnx_output="score"),
-    ),
-    label="label",
-    score="score",
-    input_example=({"carrier": "UA", "temp": 40.0, "hour": 7},),
-)
-COLUMNS = ["carrier", "temp", "hour"]
-
-
-def write_model(folder: Path) -> Path:
-    """score = sigmoid((temp - 40) / 10 + 1 for UA), label = score > 0.5."""
-    number, text = helper.make_tensor_value_info, TensorProto.STRING
-    nodes = [
-        helper.make_node(
-            "LabelEncoder",
-            ["carrier"],
-            ["ua"],
-            domain="ai.onnx.ml",
-            keys_strings=["UA"],
-            values_floats=[1.0],
-            default_float=0.0,
-        ),
-        helper.make_node("MatMul", ["numbers", "weights"], ["warmth"]),
-        helper.make_node("Add", ["warmth", "offset"], ["odds"]),
-        helper.make_node("Add", ["odds", "ua"], ["odds_of_carrier"]),
-        helper.make_node("Sigmoid", ["odds_of_carrier"], ["score"]),
-        helper.make_node("Greater", ["score", "half"], ["late"]),
-        helper.make_node("Cast", ["late"], ["label"], to=TensorProto.INT64),
-    ]
-    constants = {"weights": ([2, 1], [0.1, 0.0]), "offset": ([1], [-4.0]), "half": ([1], [0.5])}
-    graph = helper.make_graph(
-        nodes,
-        "watched",
-        [number("carrier", text, [None, 1]), number("numbers", TensorProto.FLOAT, [None, 2])],
-        [
-            number("label", TensorProto.INT64, [None, 1]),
-            number("score", TensorProto.FLOAT, [None, 1]),
-        ],
-        [
-            helper.make_tensor(name, TensorProto.FLOAT, shape, values)
-            for name, (shape, values) in constants.items()
-        ],
-    )
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
-    made = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    folder.mkdir(parents=True)
-    onnx.save(made, folder / SIGNATURE.model_file)
-    write_contract(SIGNATURE, folder / "signature.json")
-    return folder
-
-
-def rows_from(start: datetime, days: int, *, seed: int, warmer: float = 0.0) -> pd.DataFrame:
-    """Hours of rows; each day has weather of its own, and the truth follows the temperature."""
-    random = np.random.default_rng(seed)
-    hours = np.repeat(np.arange(days * 24), ROWS_PER_HOUR)
-    day = np.repeat(random.normal(0, 3, days), 24 * ROWS_PER_HOUR)
-    temp = 40 + warmer + day + random.normal(0, 10, len(hours))
-    late = random.random(len(hours)) < 1 / (1 + np.exp(-(temp - 40 - warmer) / 10))
-    carriers = np.array(["UA", "AA", "B6", None], dtype=object)
-    return pd.DataFrame(
-        {
-            "carrier": random.choice(carriers, len(hours), p=[0.4, 0.3, 0.25, 0.05]),
-            "temp": temp,
-            "hour": hours % 24,
-            "late": late.astype(np.int64),
-            "at": pd.Timestamp(start) + pd.to_timedelta(hours, unit="h"),
-        }
-    )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the steps find and leave their files."""
-
-    root: Path
-    config: Config
-
-    @property
-    def config_file(self) -> str:
-        return str(self.root / "config.yaml")
-
-    def folder(self, name: str) -> str:
-        return str(self.root / name)
 
 
 @pytest.fixture(scope="module")
@@ -178,67 +77,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(root, config)
 
 
-def write_candidates(root: Path) -> None:
-    model = write_model(root / "model")
-    archive = pack(model, root / "candidates" / "fp32" / "model.tar.gz")
-    agreement = Agreement(rows=1, max_deviation=0, mean_deviation=0, label_agreement_ratio=1)
-    candidate = Candidate(
-        name="fp32",
-        backend="onnxruntime",
-        precision="fp32",
-        graph_optimization="extended",
-        archive="fp32/model.tar.gz",
-        archive_sha256=sha256_of(archive),
-        archive_size_mb=0.01,
-        model_size_mb=0.01,
-        agreement=agreement,
-        quality={"auc": 0.73, "accuracy": 0.65},
-        rejection=None,
-    )
-    optimization = Optimization(
-        model_package_arn=ARN,
-        flavor="sklearn",
-        task=SIGNATURE.task,
-        original_size_mb=1,
-        original_quality={"auc": 0.73},
-        candidates=(candidate,),
-        optimizer="test",
-        cpu="test",
-    )
-    write_contract(optimization, root / "candidates" / "optimization.json")
-
-
-def write_data(root: Path) -> None:
-    (root / "data").mkdir()
-    rows = rows_from(START, 84, seed=0)
-    validation = rows.index % 5 == 0
-    rows[~validation].to_parquet(root / "data" / "reference.parquet")
-    rows[validation].to_parquet(root / "data" / "validation.parquet")
-    file = DataFile(uri="s3://lake/file", sha256="0" * 64)
-    inputs = ModelInputs(
-        task=SIGNATURE.task,
-        validation=file,
-        reference=file,
-        payloads=file,
-        target="late",
-        time_column="at",
-    )
-    write_contract(inputs, root / "data" / "inputs.json")
-
-
 @pytest.fixture(scope="module")
 def baseline(place: Place) -> Path:
-    code = build_baseline.main(
-        [
-            *("--candidates", place.folder("candidates")),
-            *("--data", place.folder("data")),
-            *("--config", place.config_file),
-            *("--output", place.folder("baseline")),
-            *("--model-package-arn", ARN),
-        ]
-    )
-    assert code == 0
-    return place.root / "baseline"
+    return make_baseline(place)
 
 
 def test_the_baseline_is_complete(baseline: Path) -> None:
@@ -250,6 +91,8 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
         "reference_sample.parquet",
         "reference_rows.parquet",
         "held_out.parquet",
+        "statistics.json",
+        "constraints.json",
     }
     found = read_contract(Baseline, baseline / "baseline.json")
     summary = read_contract(Summary, baseline / "summary.json")
@@ -333,48 +176,6 @@ def test_the_monitor_passes_its_self_test(baseline: Path) -> None:
 # An endpoint that has served two weeks: an ordinary one, and a warm one.
 
 
-def record(event_id: str, at: datetime, asked: str, given: str, **ours: Any) -> bytes:
-    document = {
-        "captureData": {
-            "endpointInput": {
-                "observedContentType": "text/csv",
-                "mode": "INPUT",
-                "data": asked,
-                "encoding": "CSV",
-            },
-            "endpointOutput": {
-                "observedContentType": "text/csv; charset=utf-8",
-                "mode": "OUTPUT",
-                "data": given,
-                "encoding": "CSV",
-            },
-        },
-        "eventMetadata": {"eventId": event_id, "inferenceTime": f"{at:%Y-%m-%dT%H:%M:%SZ}"},
-        "eventVersion": "0",
-        "seatrial": {
-            "endpoint": ENDPOINT,
-            "variant": "AllTraffic",
-            "model_version": "watched-model",
-            "latency_ms": 1.0,
-            "cold": False,
-            "rows": asked.count("\n"),
-            "synthetic": False,
-            "status": 200,
-            **ours,
-        },
-    }
-    return json.dumps(document).encode()
-
-
-def serve(rows: pd.DataFrame, model: Model, name: str) -> Iterator[bytes]:
-    """A record an hour, as the endpoint would have written it."""
-    for number, (at, asked) in enumerate(rows.groupby("at")):
-        columns = {column: asked[column].to_numpy() for column in COLUMNS}
-        given = encode(model.predict(columns), "text/csv").decode()
-        body = asked[COLUMNS].to_csv(index=False, header=False)
-        yield record(f"{name}-{number}", at.to_pydatetime(), body, given)
-
-
 def noise() -> list[bytes]:
     """What else a log holds in the quiet week."""
     at = QUIET + timedelta(hours=5)
@@ -398,9 +199,9 @@ def endpoint(cloud: Any, place: Place, baseline: Path, truth: pd.DataFrame) -> I
     """The endpoint, its records in S3, and a queue that hears its alerts."""
     s3, sagemaker = cloud.client("s3"), cloud.client("sagemaker")
     s3.create_bucket(Bucket=BUCKET)
-    S3(s3).upload_folder(baseline, f"s3://{BUCKET}/baselines/1")
+    S3(s3).upload_folder(baseline, f"s3://{BUCKET}/baselines/{ENDPOINT}")
     S3(s3).upload(
-        place.root / "candidates/fp32/model.tar.gz", f"s3://{BUCKET}/models/1/model.tar.gz"
+        place.root / "candidates/fp32/model.tar.gz", f"s3://{BUCKET}/models/{ENDPOINT}/model.tar.gz"
     )
     model = Model.load(place.root / "model")
     quiet = list(serve(rows_from(QUIET, 7, seed=1), model, "quiet"))
@@ -410,66 +211,9 @@ def endpoint(cloud: Any, place: Place, baseline: Path, truth: pd.DataFrame) -> I
     late = f"predictions/{ENDPOINT}/AllTraffic/2024/04/20/09/"  # delivered three weeks late
     s3.put_object(Bucket=BUCKET, Key=f"{late}b.gz", Body=gzip.compress(warm))
     create_endpoint(sagemaker, place.config)
+    create_config(sagemaker, "bare-config", "watched-model", {})
     yield cloud
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
-
-
-def create_endpoint(sagemaker: Any, config: Config) -> None:
-    sagemaker.create_model(
-        ModelName="watched-model",
-        ExecutionRoleArn=config.roles.endpoint,
-        PrimaryContainer={
-            "Image": "tiny",
-            "ModelDataUrl": f"s3://{BUCKET}/models/1/model.tar.gz",
-        },
-    )
-    tags = {
-        BASELINE_TAG: f"s3://{BUCKET}/baselines/1",
-        RECORDS_TAG: RECORDS_URI,
-        PACKAGE_TAG: ARN,
-    }
-    for name, given in (("watched-config", tags), ("bare-config", {})):
-        sagemaker.create_endpoint_config(
-            EndpointConfigName=name,
-            ProductionVariants=[
-                {
-                    "VariantName": "AllTraffic",
-                    "ModelName": "watched-model",
-                    "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1},
-                }
-            ],
-            Tags=[{"Key": key, "Value": value} for key, value in given.items()],
-        )
-    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="watched-config")
-
-
-def watch(place: Place, name: str, start: datetime, labels: str) -> Monitoring:
-    """Run the five steps on one window, and return the verdict."""
-
-    def folder(part: str) -> str:
-        return place.folder(f"{name}/{part}")
-
-    window = ["--window", folder("window"), "--config", place.config_file]
-    codes = [
-        collect_window.main(
-            [
-                *("--endpoint-name", ENDPOINT),
-                *("--window-start", f"{start:%Y-%m-%dT%H:%M:%SZ}"),
-                *("--window-end", f"{start + timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}"),
-                *("--config", place.config_file),
-                *("--output", folder("window")),
-            ]
-        ),
-        check_quality.main([*window, "--output", folder("quality")]),
-        detect_drift.main([*window, "--output", folder("drift")]),
-        score_labels.main([*window, "--labels", labels, "--output", folder("labels")]),
-    ]
-    found = [
-        word for part in ("quality", "drift", "labels") for word in (f"--{part}", folder(part))
-    ]
-    codes.append(react.main([*window, *found, "--output", folder("monitoring")]))
-    assert codes == [0] * 5
-    return read_contract(Monitoring, Path(folder("monitoring")) / "monitoring.json")
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,7 @@ PAGES = {
     "held-back.html": ("Not ready", 5),
     "long-labels.html": ("Ready", 5),
     "alert.html": ("Alert", 5),
+    "ten.html": ("Alert", 5),
     "quiet.html": ("No alert", 1),
 }
 LOOKER = """<!doctype html><meta charset="utf-8"><body><script>
@@ -55,17 +56,19 @@ const frames = FRAMES.map(([page, width]) => {
     const seen = frame.contentDocument, root = seen.documentElement;
     seen.querySelectorAll("details").forEach(item => item.open = true);
     const crossing = [...seen.querySelectorAll("svg")].flatMap(svg => {
-      const labels = [...svg.querySelectorAll("text")].map(item => [item, item.getBoundingClientRect()]);
+      const labels = [...svg.querySelectorAll("text")]
+        .map(item => [item, item.getBoundingClientRect()]);
       return labels.flatMap(([one, a], at) => labels.slice(at + 1)
         .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
           && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2)
         .map(([two]) => one.textContent + " / " + two.textContent));
     });
+    const dates = seen.querySelectorAll("#figure-timeline svg text").length;
     const drawn = [...seen.querySelectorAll("svg")].map(item => item.getBoundingClientRect());
     done({page, width, wide: root.scrollWidth, inner: root.clientWidth,
       verdict: seen.querySelector("#verdict").textContent,
       charts: drawn.filter(box => box.width > 250 && box.height > 25).length,
-      crossing, colour: getComputedStyle(seen.body).backgroundColor});
+      dates, crossing, colour: getComputedStyle(seen.body).backgroundColor});
   });
 });
 Promise.all(frames).then(found => {
@@ -131,6 +134,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, set[st
     (folder / "held-back.html").write_text(page(run(config=slow)), encoding="utf-8")
     (folder / "long-labels.html").write_text(page(long_labels()), encoding="utf-8")
     (folder / "alert.html").write_text(render_window(alerting(), history(30)), encoding="utf-8")
+    (folder / "ten.html").write_text(render_window(alerting(), history(10)), encoding="utf-8")
     (folder / "quiet.html").write_text(render_window(quiet(), history(1)), encoding="utf-8")
     frames = [[name, width] for name in PAGES for width in WIDTHS]
     (folder / "looker.html").write_text(LOOKER.replace("FRAMES", json.dumps(frames)))
@@ -178,6 +182,11 @@ def test_it_opens_with_its_verdict_and_charts_on_a_phone_and_a_desk(
         assert frame["crossing"] == [], frame["page"]
         assert frame["wide"] <= frame["inner"], frame  # no scrolling sideways
         assert frame["colour"] == ("rgb(16, 22, 28)" if theme == "dark" else "rgb(244, 246, 248)")
+
+
+def test_the_timeline_says_when_it_begins_and_ends(looked: tuple[str, Looked]) -> None:
+    frames = [frame for frame in looked[1].frames if frame["page"] in ("alert.html", "ten.html")]
+    assert [frame["dates"] for frame in frames] == [2] * 2 * len(WIDTHS)
 
 
 def test_it_complains_of_nothing_and_asks_for_nothing(looked: tuple[str, Looked]) -> None:

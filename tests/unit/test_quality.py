@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from seatrial.contracts import DriftBound, InputColumn, QualityReport
 from seatrial.errors import InputError
@@ -254,6 +255,7 @@ def test_an_expectation_of_several_columns_is_left_out_with_any_of_them(
     "text",
     [
         pytest.param("{", id="not JSON"),
+        pytest.param("[]", id="no mapping"),
         pytest.param('{"name": "x", "expectations": [{"type": "expect_luck"}]}', id="unknown type"),
         pytest.param('{"expectations": []}', id="no name"),
     ],
@@ -279,3 +281,16 @@ def test_an_expectation_that_people_added_is_evaluated(tmp_path: Path) -> None:
     assert [item.expectation for item in report.failed] == ["expect_column_mean_to_be_between"]
     assert report.failed[0].detail.startswith("wanted min_value 100")
     assert "found 19.9" in report.failed[0].detail
+
+
+def test_what_people_edited_as_yaml_is_what_counts(tmp_path: Path) -> None:
+    folder = write_window(tmp_path, pd.DataFrame(rows(1)).assign(stops=999))
+    assert not check_window(folder, min_rows=200).success
+    kept = [item for item in SUITE["expectations"] if item["kwargs"].get("column") != "stops"]
+    edited = folder / "baseline" / "suite.yaml"
+    edited.write_text(yaml.safe_dump({**SUITE, "expectations": kept}))
+    report = check_window(folder, min_rows=200)
+    assert (report.success, report.evaluated) == (True, len(kept))
+    edited.write_text("expectations: [")
+    with pytest.raises(InputError, match=r"suite\.yaml.*Correct what was edited"):
+        check_window(folder, min_rows=200)

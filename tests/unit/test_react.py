@@ -15,7 +15,10 @@ from botocore.exceptions import ClientError
 from seatrial.aws import S3
 from seatrial.config import load_config
 from seatrial.contracts import (
+    ClassifierBound,
+    ClassifierVerdict,
     ColumnDrift,
+    ColumnGain,
     DriftReport,
     FailedExpectation,
     LabelScores,
@@ -30,6 +33,7 @@ from seatrial.contracts import (
 )
 from seatrial.errors import CloudError, ConfigError
 from seatrial.monitoring.cadence import Cadence
+from seatrial.monitoring.classifier_bounds import with_classifier
 from seatrial.monitoring.reactions import (
     MAX_SUBJECT,
     Findings,
@@ -182,6 +186,43 @@ def test_reasons_name_columns_with_numbers_decay_first() -> None:
         "Quality: pressure breaks expect_column_values_to_be_between: wanted max_value 100; for "
         "example -999.",
     )
+
+
+def together(status: str) -> ClassifierVerdict:
+    bound = ClassifierBound(
+        window_h=168,
+        columns=("temp", "dewp"),
+        rows=2000,
+        bound=0.6,
+        floor=0.55,
+        blocks=12,
+        largest_block_auc=0.58,
+    )
+    told = ColumnGain(column="dewp", share=0.7), ColumnGain(column="temp", share=0.3)
+    return ClassifierVerdict.model_validate(
+        {"status": status, "bound": bound, "auc": 0.8, "columns": told, "detail": "AUC 0.800"}
+    )
+
+
+def test_columns_that_moved_only_together_alert_by_the_same_path() -> None:
+    report = with_classifier(drift(column("temp", drifted=False)), together("drift"))
+    found = findings(report)
+    assert found.ailments == ("drift",)
+    assert reasons(found) == (
+        "Drift between columns: a classifier tells the window from the reference (AUC 0.800), "
+        "mostly by dewp (70%), temp (30%).",
+    )
+    assert letter_of(found).subject == "seatrial alert: flights: columns moved together"
+    [data] = [item for item in metric_data(found) if item["MetricName"] == "ClassifierAuc"]
+    assert data["Value"] == run_metrics(found)["classifier.auc"] == 0.8
+
+
+@pytest.mark.parametrize("status", ["no drift", "not enough data"])
+def test_a_classifier_that_finds_nothing_changes_nothing(status: str) -> None:
+    moved, well = drift(column("temp")), drift(column("temp", drifted=False))
+    assert with_classifier(moved, together(status)).status == "drift"
+    assert with_classifier(well, together(status)).status == "no drift"
+    assert len(reasons(findings(with_classifier(moved, together(status))))) == 1
 
 
 def test_a_decayed_slice_alerts_by_its_name_and_is_counted() -> None:
@@ -488,6 +529,18 @@ def test_a_run_in_mlflow_compares_windows() -> None:
     assert metrics["alert"] == 1
     assert metrics["drift.temp"] == metrics["drift.odd_name"] == 5.037
     assert (metrics["auc"], metrics["auc.change"]) == (0.64, -0.127)
+
+
+def test_slices_and_estimates_are_in_the_run_too() -> None:
+    [metric] = auc(decayed=True).metrics
+    estimate = MetricEstimate(
+        metric="auc", value=0.75, of_labelled_rows=0.75, realised=0.64, parted=True
+    )
+    slices = (SliceScore(name="carrier=AA", rows=812, status="scored", metrics=(metric,)),)
+    update = {"slices": slices, "slice_level": 0.95, "estimates": (estimate,)}
+    metrics = run_metrics(findings(labels=auc(decayed=True).model_copy(update=update)))
+    assert metrics["slice carrier_AA auc"] == 0.64
+    assert metrics["auc.estimated"] == 0.75
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,17 @@ from seatrial.config import Config, load_config
 from seatrial.contracts import (
     InputColumn,
     LabelScores,
+    MetricEstimate,
     MetricScore,
     ModelSignature,
     OutputColumn,
+    ScoreCalibration,
     SlicedColumn,
     SliceScore,
 )
 from seatrial.errors import ConfigError
 from seatrial.monitoring.decay_reasons import decay_reasons
+from seatrial.monitoring.promises import Promising, learn_promises
 from seatrial.monitoring.reference import evidence
 from seatrial.monitoring.slices import MAX_SLICES, score_slices, sliced_column
 from seatrial.report.slice_part import slice_part
@@ -62,8 +65,12 @@ def rows(seed: int, count: int = 3_000, *, wrong: str | None = None) -> pd.DataF
     )
 
 
+CALIBRATION = learn_promises(rows(0), SIGNATURE)
+
+
 def sliced(column: str, validated: pd.DataFrame, *, min_rows: int = 200) -> SlicedColumn:
-    return sliced_column(column, validated[column], validated, SIGNATURE, min_rows=min_rows, seed=1)
+    promising = Promising(SIGNATURE, learn_promises(validated, SIGNATURE), min_rows)
+    return sliced_column(column, validated[column], validated, promising, seed=1)
 
 
 def config(**changes: Any) -> Config:
@@ -72,9 +79,14 @@ def config(**changes: Any) -> Config:
 
 
 def scored(
-    window: pd.DataFrame, *columns: SlicedColumn, **changes: Any
+    window: pd.DataFrame,
+    *columns: SlicedColumn,
+    known: ScoreCalibration | None = CALIBRATION,
+    **changes: Any,
 ) -> tuple[dict[str, SliceScore], float | None]:
-    found, level = score_slices(window, SIGNATURE, columns, config(**changes).monitoring, seed=1)
+    monitoring = config(**changes).monitoring
+    promising = Promising(SIGNATURE, known, monitoring.min_rows)
+    found, level = score_slices(window, columns, promising, max_decay=monitoring.max_decay, seed=1)
     return {item.name: item for item in found}, level
 
 
@@ -118,14 +130,35 @@ def test_a_slice_that_fails_while_the_others_hold_is_named() -> None:
         "brier",
         "ece",
     }
-    assert level == pytest.approx(1 - 0.05 / 12)  # three slices of four metrics
+    # three slices of four metrics, of three of which scores promise something
+    assert level == pytest.approx(1 - 0.05 / 21)
+
+
+def test_scores_that_lost_their_meaning_in_one_slice_are_concept_drift_there() -> None:
+    found, _ = scored(rows(1, wrong="DL"), sliced("carrier", rows(0)))
+    assert {name for name, item in found.items() if item.concept_drift} == {"carrier=DL"}
+    parted = {item.metric: item for item in found["carrier=DL"].concept_drift}
+    assert parted.keys() == {"auc", "accuracy", "brier"}
+    accuracy = parted["accuracy"]
+    assert accuracy.realised is not None
+    assert accuracy.of_labelled_rows is not None
+    assert accuracy.realised < 0.3 < 0.7 < accuracy.of_labelled_rows
+
+
+def test_a_slice_that_was_off_from_the_start_has_not_drifted() -> None:
+    """One calibration for all rows promises this slice too much, in validation data as now."""
+    validated = rows(0, wrong="DL")
+    known = learn_promises(validated, SIGNATURE)
+    found, _ = scored(rows(1, wrong="DL"), sliced("carrier", validated), known=known)
+    assert found["carrier=DL"].status == "scored"
+    assert not any(item.concept_drift or item.decayed for item in found.values())
 
 
 def test_the_more_is_looked_at_the_wider_the_intervals() -> None:
     validated, window = rows(0), rows(1)
     alone, _ = scored(window, sliced("carrier", validated))
     both, level = scored(window, sliced("carrier", validated), sliced("distance", validated))
-    assert level == pytest.approx(1 - 0.05 / 24)
+    assert level == pytest.approx(1 - 0.05 / 42)
     [few], [many] = (
         [metric for metric in found["carrier=AA"].metrics if metric.metric == "accuracy"]
         for found in (alone, both)
@@ -155,7 +188,7 @@ def test_chance_seldom_alarms_although_many_slices_are_judged() -> None:
     for seed in range(4):
         baseline = sliced("carrier", rows(seed, 900)), sliced("distance", rows(seed, 900))
         found, _ = scored(rows(seed + 100, 900), *baseline, max_decay=0.0)
-        alarms += any(item.decayed for item in found.values())
+        alarms += any(item.decayed or item.concept_drift for item in found.values())
     assert alarms <= 1
 
 
@@ -252,6 +285,28 @@ def test_people_are_told_of_the_slice() -> None:
     unjudged = labels.model_copy(update={"slices": labels.slices[:1], "slice_level": None})
     assert not unjudged.worse
     assert "No slice has enough" in str(slice_part(unjudged))
+
+
+def test_people_are_told_of_concept_drift_in_a_slice() -> None:
+    parted = MetricEstimate(
+        metric="auc", value=0.8, of_labelled_rows=0.8, realised=0.6, parted=True
+    )
+    well = metric("auc").model_copy(update={"decayed": False})
+    item = SliceScore(
+        name="carrier=DL", rows=812, status="scored", metrics=(well,), estimates=(parted,)
+    )
+    labels = LabelScores(
+        status="scored",
+        labelled_rows=900,
+        unmatched_labels=0,
+        metrics=(),
+        slices=(item,),
+        slice_level=0.99,
+    )
+    assert labels.worse
+    [told] = decay_reasons(labels)
+    assert told.startswith("Concept drift where carrier=DL, 812 rows: auc is 0.600 by the labels")
+    assert "parted: concept drift" in str(slice_part(labels))
 
 
 def metric(name: str) -> MetricScore:

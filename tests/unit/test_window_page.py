@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from window_inputs import alerting, history, quiet, window
 
-from seatrial.contracts import MetricEstimate
+from seatrial.contracts import ClassifierBound, ClassifierVerdict, ColumnGain, MetricEstimate
+from seatrial.monitoring.promises import REGRESSION
 from seatrial.report.frame import POLICY
 from seatrial.report.window_charts import MAX_COLUMNS, MAX_WINDOWS, columns_chart, timeline_chart
 from seatrial.report.window_page import render_window
@@ -76,3 +77,32 @@ def test_what_probabilities_promise_is_shown_with_its_blind_spot() -> None:
     assert "parted: concept drift" in page
     assert "cannot be seen so" in page
     assert 'id="estimates"' not in render_window(alerting(), history(1))
+
+
+def test_a_window_without_an_estimate_says_why() -> None:
+    labels = alerting().labels.model_copy(update={"not_estimated": REGRESSION})
+    page = render_window(alerting(labels=labels), history(1))
+    assert f"Not estimated: {REGRESSION}." in page
+
+
+@pytest.mark.parametrize("status", ["drift", "not enough data"])
+def test_what_all_columns_tell_together_is_shown(status: str) -> None:
+    told = (ColumnGain(column="<dew>", share=0.7),) if status == "drift" else ()
+    bound = ClassifierBound(
+        window_h=168,
+        columns=("<dew>", "temp"),
+        rows=2000,
+        bound=0.6,
+        floor=0.55,
+        blocks=12,
+        largest_block_auc=0.58,
+    )
+    found = ClassifierVerdict.model_validate(
+        {"status": status, "bound": bound, "columns": told, "detail": "AUC 0.810"}
+    )
+    drift = alerting().drift.model_copy(update={"classifier": found})
+    page = render_window(alerting(drift=drift), history(1))
+    assert f"{status}: AUC 0.810." in page
+    section = page.split('id="classifier"')[1].split("</section>")[0]
+    assert ("&lt;dew&gt;" in section and "70%" in section) is (status == "drift")
+    assert 'id="classifier"' not in render_window(alerting(), history(1))

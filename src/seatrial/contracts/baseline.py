@@ -4,6 +4,7 @@ The folder holds baseline.json (Baseline), summary.json (Summary), suite.json (a
 suite), reference_sample.parquet (for Evidently's report and the domain classifier),
 held_out.parquet (for self-tests), reference_rows.parquet (its numbers, unless there are too many
 rows), signature.json (ModelSignature) and, where a column is text, vocabulary.json (Vocabulary).
+statistics.json and constraints.json are for SageMaker Model Monitor.
 """
 
 from __future__ import annotations
@@ -121,9 +122,10 @@ class Calibration(Part):
 
 
 class ScoreCalibration(Part):
-    """How often a binary classifier's scores came true on validation data, by isotonic regression.
+    """How often a classifier's scores came true on validation data, by isotonic regression.
 
-    Between two scores the rate is in between, too.
+    Of several classes: how often the answer was right, by the highest of their scores. Between two
+    scores the rate is in between, too.
     """
 
     scores: tuple[float, ...] = Field(min_length=1)
@@ -133,13 +135,15 @@ class ScoreCalibration(Part):
 class SliceQuality(Part):
     """The model's metrics on the validation rows of one slice, with their standard errors.
 
-    None of them if there are fewer rows than `monitoring.min_rows`.
+    `promised` are those that its scores lead one to expect there: a calibration is of all rows, and
+    off by a little in each slice. None of them if there are fewer rows than `monitoring.min_rows`.
     """
 
     name: str
     rows: NonNegativeInt
     quality: dict[str, float]
     errors: dict[str, NonNegativeFloat]
+    promised: dict[str, float] = Field(default_factory=dict)
 
 
 class SlicedColumn(Part):

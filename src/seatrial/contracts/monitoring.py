@@ -188,13 +188,20 @@ class MetricEstimate(Part):
 class SliceScore(Part):
     """The metrics on the labelled rows of one slice, if window and validation data have enough.
 
-    Intervals hold the errors of both, each judged at `LabelScores.slice_level`.
+    Intervals hold the errors of both, each judged at `LabelScores.slice_level`. `estimates` are
+    what the slice's scores promise of these rows, less what they were off by on validation data.
     """
 
     name: str
     rows: NonNegativeInt
     status: Literal["scored", "not enough"]
     metrics: tuple[MetricScore, ...] = ()
+    estimates: tuple[MetricEstimate, ...] = ()
+
+    @property
+    def concept_drift(self) -> tuple[MetricEstimate, ...]:
+        """The estimates that the labels contradict."""
+        return tuple(item for item in self.estimates if item.parted)
 
     @property
     def decayed(self) -> tuple[MetricScore, ...]:
@@ -205,7 +212,8 @@ class SliceScore(Part):
 class LabelScores(Contract):
     """Written by score_labels; `status` says why there is nothing to score, if so.
 
-    `estimates` need no labels: of a binary classifier whose scores were calibrated. `slice_level`
+    `estimates` need no labels: of a classifier whose scores were calibrated, of several classes its
+    accuracy; `not_estimated` says why there are none. `slice_level`
     is that of the slices' intervals: the more are judged, the closer it is to 1 (Bonferroni).
     """
 
@@ -214,6 +222,7 @@ class LabelScores(Contract):
     unmatched_labels: NonNegativeInt
     metrics: tuple[MetricScore, ...]
     estimates: tuple[MetricEstimate, ...] = ()
+    not_estimated: str | None = None
     slices: tuple[SliceScore, ...] = ()
     slice_level: float | None = Field(default=None, ge=0, le=1)
 
@@ -228,10 +237,18 @@ class LabelScores(Contract):
         return tuple(item for item in self.estimates if item.parted)
 
     @property
+    def parted_slices(self) -> tuple[SliceScore, ...]:
+        """The slices whose labels contradict their scores."""
+        return tuple(item for item in self.slices if item.concept_drift)
+
+    @property
     def worse(self) -> bool:
         """True if labels say so: of a metric, of one on a slice, or of what scores mean."""
         return bool(
-            any(item.decayed for item in self.metrics) or self.decayed_slices or self.concept_drift
+            any(item.decayed for item in self.metrics)
+            or self.decayed_slices
+            or self.concept_drift
+            or self.parted_slices
         )
 
 

@@ -15,7 +15,7 @@ def slice_part(labels: LabelScores) -> Markup | None:
     """The section, decayed slices first; None if no slices are watched."""
     if not labels.slices:
         return None
-    worst_first = sorted(labels.slices, key=lambda item: not item.decayed)
+    worst_first = sorted(labels.slices, key=lambda item: not (item.decayed or item.concept_drift))
     rows = [row for item in worst_first for row in _rows(item)]
     return join(
         element("h2", "Quality by slice"),
@@ -32,7 +32,12 @@ def slice_part(labels: LabelScores) -> Markup | None:
 def _rows(item: SliceScore) -> Iterator[tuple[str, ...]]:
     if item.status == "not enough":
         yield (item.name, f"{item.rows:,}", DASH, DASH, DASH, DASH, "not enough rows")
+    parted = {estimate.metric for estimate in item.concept_drift}
     for metric in item.metrics:
+        told = [
+            *(["decayed"] if metric.decayed else []),
+            *(["parted: concept drift"] if metric.metric in parted else []),
+        ]
         yield (
             item.name,
             f"{item.rows:,}",
@@ -40,7 +45,7 @@ def _rows(item: SliceScore) -> Iterator[tuple[str, ...]]:
             shown(metric.value),
             f"{shown(metric.low)} to {shown(metric.high)}",
             shown(metric.baseline),
-            "decayed" if metric.decayed else DASH,
+            ", ".join(told) or DASH,
         )
 
 

@@ -25,6 +25,8 @@ from seatrial.report.svg import (
 MAX_COLUMNS, MAX_WINDOWS = 12, 26
 ROW = 22.0
 _LABELS = 104.0
+# A date is 69 units wide in Chromium's own font.
+_DATE = 78.0
 
 
 def columns_chart(drift: DriftReport) -> Figure:
@@ -116,8 +118,10 @@ def timeline_chart(windows: Sequence[WindowVerdict]) -> Figure:
         rectangle(left + step * at + 1, 22, step - 2, 26, "other" if item.ailments else "idle")
         for at, item in enumerate(last)
     ]
+    # So far to the left at least that the other date has room.
+    first = min(left, WIDTH - 8 - 2 * _DATE)
     ends = join(
-        text(left, 66, f"{last[0].started_at:%Y-%m-%d}", class_="tick") if len(last) > 8 else None,
+        text(first, 66, f"{last[0].started_at:%Y-%m-%d}", class_="tick") if len(last) > 8 else None,
         text(WIDTH - 8, 66, f"{last[-1].ended_at:%Y-%m-%d}", at="end", class_="tick"),
     )
     rows = [

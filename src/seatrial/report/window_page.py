@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seatrial.contracts import LabelScores, Monitoring, Reaction, Window
+from seatrial.contracts import Monitoring, Reaction, Window
 from seatrial.contracts.verdicts import WindowVerdict
 from seatrial.report.classifier_part import classifier_part
 from seatrial.report.distribution_charts import distribution_charts
+from seatrial.report.estimates_part import estimates_part
 from seatrial.report.frame import document, framed
-from seatrial.report.markup import Markup, element, join, table
-from seatrial.report.numbers import DASH, shown
+from seatrial.report.markup import Markup, element, join
+from seatrial.report.numbers import shown
 from seatrial.report.slice_part import slice_part
 from seatrial.report.svg import Figure
 from seatrial.report.window_charts import columns_chart, metrics_chart, timeline_chart
-
-BLIND_SPOT = (
-    "Estimated from the model's own probabilities, as calibrated on validation data: true as long "
-    "as a score means what it meant there. A change of that, concept drift, cannot be seen so; "
-    "labels show it."
-)
 
 
 def render_window(found: Monitoring, windows: Sequence[WindowVerdict]) -> str:
@@ -35,7 +30,7 @@ def render_window(found: Monitoring, windows: Sequence[WindowVerdict]) -> str:
         element("div", *map(framed, _figures(found, windows)), _beside(), class_="charts"),
         classifier_part(found.drift.classifier),
         slice_part(found.labels),
-        _estimates(found.labels),
+        estimates_part(found.labels),
         _quality(found),
         _records(window),
     )
@@ -113,33 +108,6 @@ def _beside() -> Markup:
         ),
         element("p", "monitoring.json has everything that is here, in figures.", class_="soft"),
         class_="card",
-    )
-
-
-def _estimates(labels: LabelScores) -> Markup | None:
-    """What the probabilities promise, beside what the labels say, with the method's blind spot."""
-    if not labels.estimates:
-        return None
-    rows = [
-        (
-            item.metric,
-            shown(item.value),
-            shown(item.of_labelled_rows),
-            shown(item.realised),
-            "parted: concept drift" if item.parted else DASH,
-        )
-        for item in labels.estimates
-    ]
-    names = ("metric", "estimated", "of the labelled rows", "by their labels", "")
-    return join(
-        element("h2", "Quality without labels"),
-        element(
-            "section",
-            table(names, rows),
-            element("p", BLIND_SPOT, class_="soft"),
-            class_="card",
-            id="estimates",
-        ),
     )
 
 
