@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -157,4 +158,5 @@ def read_usage(
         packages=packages,
         windows=len(windows),
         alerting_windows=sum(bool(item.ailments) for item in windows),
+        ailments=dict(Counter(name for item in windows for name in item.ailments)),
     )

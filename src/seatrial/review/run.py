@@ -63,6 +63,7 @@ def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datet
         max_concurrency=deployed.max_concurrency,
         provisioned_concurrency=deployed.provisioned_concurrency,
         usd_a_month=situation.usd_a_month(deployed.memory_size_mb),
+        usd_a_month_by_tier=situation.usd_a_month_by_tier,
         usage=usage,
         advice=advise(situation),
     )
