@@ -62,7 +62,7 @@ test: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/cfn-lint infra/foundation.yaml
+	$(BIN)/cfn-lint infra/foundation.yaml infra/fanout.yaml
 	rm -rf build/check && mkdir -p build/check
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --target build/check dist/*.whl
 	cd build/check && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p seatrial

@@ -73,6 +73,11 @@ def _logs(operation: str, parameters: Parameters, place: Place) -> Iterator[str]
     yield place.arn(f"{group}:log-stream:{stream}" if stream else group, service="logs")
 
 
+def _ecr(_: str, parameters: Parameters, place: Place) -> Iterator[str]:
+    name = parameters.get("repositoryName")
+    yield place.arn(f"repository/{name}", service="ecr") if name else "*"
+
+
 def _firehose(_: str, parameters: Parameters, place: Place) -> Iterator[str]:
     yield place.arn(f"deliverystream/{parameters['DeliveryStreamName']}", service="firehose")
 
@@ -121,6 +126,7 @@ def _servicequotas(_: str, parameters: Parameters, place: Place) -> Iterator[str
 _BY_SERVICE: dict[str, Callable[[str, Parameters, Place], Iterator[str]]] = {
     "sagemaker": _sagemaker,
     "logs": _logs,
+    "ecr": _ecr,
     "firehose": _firehose,
     "events": _events,
     "scheduler": _scheduler,

@@ -1,4 +1,4 @@
-"""Build Processing steps with the SageMaker SDK, so that the two pipelines read as their graphs."""
+"""Build Processing steps with the SageMaker SDK, so that the pipelines read as their graphs."""
 
 from __future__ import annotations
 

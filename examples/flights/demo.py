@@ -145,7 +145,7 @@ def tell(story: Story, teller: Teller) -> None:
         package = story.register_best(runs)
         bar.tick()
         bar.say(f"registered {package}, pending approval")
-    with teller.stage("Make both pipelines and the approval rule", 1) as bar:
+    with teller.stage("Make the pipelines and the approval rule", 1) as bar:
         done = story.upsert_pipelines()
         bar.say(f"{', '.join(done.pipeline_arns)}; rule {done.rule_name}")
     with teller.stage("Approve: the readiness pipeline runs", STEPS["readiness"]) as bar:

@@ -11,6 +11,8 @@ STYLE = """
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8884; }
+td { vertical-align: top; }
+td:nth-child(2), li { overflow-wrap: anywhere; }
 td:last-child { white-space: nowrap; text-align: right; }
 h2 { margin-top: 2rem; }
 ul { padding-left: 1.2rem; }

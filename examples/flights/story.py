@@ -90,7 +90,7 @@ class Story:
         lay_foundation(self.config, client("cloudformation", region=self.config.region))
 
     def upsert_pipelines(self) -> Upserted:
-        """Make both pipelines and the approval rule, and keep the definitions beside the run."""
+        """Make the pipelines and the approval rule, and keep two definitions beside the run."""
         done = upsert(self.config, clients=self.clients)
         for name in ("readiness", "monitoring"):
             path = self.out / "definitions" / f"{name}.json"

@@ -59,7 +59,7 @@ class Story:
         self.snippets = load_snippets()
 
     def lay_foundation(self) -> None:
-        """Bucket, roles and topic as a stack; both pipelines and the approval rule."""
+        """Bucket, roles and topic as a stack; the pipelines and the approval rule."""
         lay_foundation(self.config, client("cloudformation", region=self.config.region))
         upsert(self.config, clients=self.clients)
 

@@ -106,7 +106,8 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     ended = subprocess.run(
         ["bash", "-c", script_of(to_run(), quick)],
         cwd=folder,
-        env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        # threads that wait for each other would spin, the more the busier the machine is
+        env={**environment, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -17,12 +17,16 @@ from typing import Any
 
 import pytest
 
+from seatrial.examples.flights.page import Stage, render
+
 pytestmark = pytest.mark.flow
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
 WIDTHS = (360, 1200)
+# What `seatrial demo` writes; it is looked at with the others.
+DEMO = "demo.html"
 # Material's page for addresses that are not there.
 NOT_THERE = "404.html"
 LOOKER = """<!doctype html><meta charset="utf-8"><body><script>
@@ -94,6 +98,10 @@ def pages(site: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def address(site: Path, pages: list[str]) -> Iterator[str]:
     frames = [[name, width] for name in pages for width in WIDTHS]
+    told = [f"See s3://bucket/{'long/' * 30}readiness.json", "arn:aws:" + "x" * 90]
+    stage = Stage("Approve: the readiness pipeline runs", 1234.5, told)
+    (site / DEMO).write_text(render([stage], site), encoding="utf-8")
+    frames += [[DEMO, width] for width in WIDTHS]
     (site / "looker.html").write_text(LOOKER.replace("FRAMES", json.dumps(frames)))
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -120,7 +128,7 @@ def test_pages_open_without_complaint_and_fit_a_phone_and_a_desk(
     told = re.search("SEEN(.*)END", ended.stdout)
     assert told is not None, ended.stdout[-500:] + ended.stderr[-500:]
     frames = json.loads(told.group(1).replace("&amp;", "&"))
-    assert len(frames) == len(pages) * len(WIDTHS) > 40
+    assert len(frames) == (len(pages) + 1) * len(WIDTHS) > 40
     for frame in frames:
         assert frame["title"], frame
         assert frame["wide"] <= frame["inner"], frame

@@ -89,6 +89,11 @@ def test_a_busy_endpoint_is_told_what_to_change(aws: Aws, tmp_path: Path) -> Non
     changed = load_config(out / "change.yaml").endpoint
     assert changed.max_concurrency == 3
 
+    words = ("deploy", "--review", str(out / "review.json"), "--dry-run")
+    ended = seatrial(aws, tmp_path, *words, endpoint={"name": "reviewed"})
+    assert ended.returncode == 2
+    assert "what reviewed serves was not deployed and verified by seatrial" in ended.stderr
+
 
 def test_an_endpoint_that_is_not_there_is_one_line_and_exit_2(aws: Aws, tmp_path: Path) -> None:
     ended = review(aws, "nobody", tmp_path)

@@ -253,6 +253,13 @@ def seen(service: str, method: str, **parameters: Any) -> set[tuple[str, str]]:
                 for n in "ab"
             },
         ),
+        (
+            "ecr",
+            "describe_images",
+            {"repositoryName": "r"},
+            {("ecr:DescribeImages", "arn:aws:ecr:us-east-1:123456789012:repository/r")},
+        ),
+        ("ecr", "get_authorization_token", {}, {("ecr:GetAuthorizationToken", "*")}),
         ("dynamodb", "list_tables", {}, {("dynamodb:ListTables", "*")}),
     ],
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import time
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,9 @@ import pytest
 from seatrial.client.bodies import Body
 from seatrial.client.exchange import Event, Prediction
 from seatrial.errors import InputError, InvocationError
+from seatrial.localcloud.api import Place
+from seatrial.localcloud.template import read_template
+from seatrial.orchestrator.code_archive import write_code
 from seatrial.orchestrator.fanout import answer
 from seatrial.orchestrator.request import EndpointCall, label_of, parse_request
 
@@ -143,3 +149,29 @@ def test_without_a_label_nothing_else_is_asked(endpoint: str, reason: str) -> No
     }
     found = answer(parse_request(event), ask)
     assert (found["answers"], found["missing"]["kind"]["reason"]) == ({}, reason)
+
+
+def test_the_stack_beside_the_code_is_a_function_that_may_ask_its_endpoints_and_no_others(
+    tmp_path: Path,
+) -> None:
+    code = write_code(tmp_path / "fanout.zip")
+    given = {"CodeBucket": "b", "CodeKey": "k", "EndpointArns": "arn:one,arn:two"}
+    template = read_template(
+        (tmp_path / "fanout.yaml").read_text(encoding="utf-8"),
+        given,
+        Place("us-east-1", "http://127.0.0.1:1", "/nowhere"),
+    )
+    made = {
+        name: template.resolve(item["Properties"], "{}.{}".format)
+        for name, item in template.wanted().items()
+    }
+    statements = made["Role"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert [(item["Action"], item["Resource"]) for item in statements] == [
+        ("sagemaker:InvokeEndpoint", "arn:one,arn:two"),  # a list, where CloudFormation resolves it
+        (["logs:CreateLogStream", "logs:PutLogEvents"], "Log.Arn"),
+    ]
+    module, _, name = made["Function"]["Handler"].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+    with zipfile.ZipFile(code) as archive:
+        assert f"{module.replace('.', '/')}.py" in archive.namelist()
+    assert made["Function"]["LoggingConfig"]["LogGroup"] == "Log.Ref"

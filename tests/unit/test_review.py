@@ -35,6 +35,7 @@ USAGE = Usage(
     packages=PackageScan(packages=7, advisories=(), unknown=None),
     windows=12,
     alerting_windows=1,
+    ailments={"drift": 1},
 )
 
 
@@ -231,6 +232,20 @@ def test_a_slow_model_on_a_small_tier_is_helped_by_a_whole_cpu() -> None:
 @pytest.mark.parametrize(("usd", "act"), [(0.1, True), (1000.0, False)])
 def test_real_time_is_advised_only_where_it_is_cheaper(usd: float, act: bool) -> None:
     assert advice("COST", situation(realtime=("ml.c5.large", usd))).act is act
+
+
+def test_alerts_are_told_by_what_ailed() -> None:
+    usage = {"alerting_windows": 3, "ailments": {"drift": 2, "decay": 1}}
+    found = advice("ALERTS", situation(usage))
+    assert found.detail == "3 of 12 windows were alerts: drift in 2, decay in 1"
+
+
+def test_every_tier_within_the_quota_has_its_cost() -> None:
+    costs = situation().usd_a_month_by_tier
+    assert list(costs) == [1024, 2048, 3072]
+    assert costs[2048] == situation().usd_a_month(2048)
+    assert costs[3072] == pytest.approx(1.5 * costs[2048])  # a whole CPU either way
+    assert situation({"latency_mean_ms": None}).usd_a_month_by_tier == {}
 
 
 def test_without_latencies_nothing_is_made_up() -> None:

@@ -66,7 +66,10 @@ def fanout(
         Path | None, typer.Argument(help="JSON as seatrial.orchestrator.request describes it.")
     ] = None,
     code: Annotated[
-        Path | None, typer.Option("--zip", help="Write the Lambda function's code here instead.")
+        Path | None,
+        typer.Option(
+            "--zip", help="Write the Lambda function's code here, and its template beside it."
+        ),
     ] = None,
 ) -> None:
     """Ask several endpoints at once, as the Lambda function does: exit 1 if one is missing."""

@@ -19,7 +19,9 @@ app = typer.Typer()
 def review(
     context: typer.Context,
     endpoint: Annotated[str, typer.Argument(help="The endpoint's name.")],
-    days: Annotated[int, typer.Option(min=1, max=455, help="How far back.")] = 90,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=455, help="How far back; default: review.days.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -36,7 +38,9 @@ def review(
     from seatrial.review.run import review_endpoint
 
     options = shared(context)
-    found = review_endpoint(endpoint, options.config(), days=days, now=datetime.now(UTC))
+    config = options.config()
+    days = days or config.review.days
+    found = review_endpoint(endpoint, config, days=days, now=datetime.now(UTC))
     if out is not None:
         write_contract(found, out / "review.json")
         (out / "change.yaml").write_text(change_yaml(found), encoding="utf-8")
@@ -69,6 +73,9 @@ def say_review(found: Review) -> None:
         f"{found.usage.requests} requests in {found.days} days{cost}"
     )
     say_table(title, ("", "topic", "", "saves $"), rows)
+    if found.usd_a_month_by_tier:
+        costs = (f"{tier} MB ${usd:.2f}" for tier, usd in found.usd_a_month_by_tier.items())
+        typer.echo(f"a month at most, by tier: {', '.join(costs)}")
     if found.change:
         typer.echo("the change of the configuration:")
         typer.echo(change_yaml(found), nl=False)

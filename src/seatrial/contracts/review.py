@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from seatrial.contracts.base import Contract, Part
+from seatrial.contracts.verdicts import Ailment
 
 Topic = Literal[
     "UNUSED",
@@ -53,8 +54,8 @@ class Usage(Part):
 
     `latency_p95_ms` is that of the worst day: percentiles of days cannot be merged. Latencies are
     the model's (ModelLatency), without what the service adds. `concurrency_max_ratio` is of
-    MaxConcurrency. `cold_starts` counts the data points
-    of ModelSetupTime. `vulnerabilities` counts by severity what ECR's scan found in the image.
+    MaxConcurrency. `cold_starts` counts the data points of ModelSetupTime. `ailments` counts the
+    windows that had each. `vulnerabilities` counts by severity what ECR's scan found in the image.
     """
 
     requests: NonNegativeInt
@@ -73,6 +74,7 @@ class Usage(Part):
     packages: PackageScan
     windows: NonNegativeInt
     alerting_windows: NonNegativeInt
+    ailments: dict[Ailment, PositiveInt]
 
 
 class Advice(Part):
@@ -91,7 +93,10 @@ class Advice(Part):
 
 
 class Review(Contract):
-    """Written by `seatrial review`; `advice` has the topics that ask for something first."""
+    """Written by `seatrial review`; `advice` has the topics that ask for something first.
+
+    `usd_a_month_by_tier` is at most: as for work that does nothing but compute.
+    """
 
     endpoint_name: str
     variant_name: str
@@ -101,6 +106,7 @@ class Review(Contract):
     max_concurrency: PositiveInt
     provisioned_concurrency: PositiveInt | None
     usd_a_month: NonNegativeFloat | None
+    usd_a_month_by_tier: dict[int, NonNegativeFloat] = Field(default_factory=dict)
     usage: Usage
     advice: tuple[Advice, ...]
 

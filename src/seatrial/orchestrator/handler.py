@@ -7,18 +7,8 @@ before its own timeout, with what has arrived by then. An event that cannot be u
 
 Lambda passes 6 MB each way, so answers of several MB are not for it.
 
-`seatrial fanout --zip fanout.zip` writes its code: this package and the client; botocore is part of
-Lambda's Python. As a resource of a CloudFormation template:
-
-    FanOut:
-      Type: AWS::Lambda::Function
-      Properties:
-        Runtime: python3.13
-        Handler: seatrial.orchestrator.handler.handler
-        Code: {S3Bucket: !Ref Bucket, S3Key: code/fanout.zip}
-        Timeout: 30
-        MemorySize: 512
-        Role: !GetAtt FanOutRole.Arn   # sagemaker:InvokeEndpoint on the endpoints, and its log
+`seatrial fanout --zip fanout.zip` writes its code (this package and the client; botocore is part of
+Lambda's Python), and infra/fanout.yaml beside it: a stack of the function, its role and its log.
 """
 
 from __future__ import annotations

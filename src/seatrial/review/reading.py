@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -61,13 +62,18 @@ def read_deployed(endpoint_name: str, sagemaker: Any) -> Deployed:
 
 @dataclass(frozen=True)
 class Metrics:
-    """CloudWatch's daily figures of one variant."""
+    """CloudWatch's daily figures of one variant, of the last `days`."""
 
     cloudwatch: Any
     endpoint_name: str
     variant_name: str
-    start: datetime
-    end: datetime
+    days: int
+    now: datetime
+
+    @property
+    def start(self) -> datetime:
+        """When the period begins."""
+        return (self.now - timedelta(days=self.days)).replace(second=0, microsecond=0)
 
     def total(self, name: str) -> float:
         """The sum over all days."""
@@ -107,7 +113,7 @@ class Metrics:
                     {"Name": "VariantName", "Value": self.variant_name},
                 ],
                 StartTime=self.start,
-                EndTime=self.end,
+                EndTime=self.now + timedelta(minutes=1),  # the present minute too
                 Period=DAY_S,
                 **wanted,
             )
@@ -116,28 +122,17 @@ class Metrics:
 
 
 def read_usage(
-    endpoint_name: str,
+    metrics: Metrics,
     deployed: Deployed,
-    cloudwatch: Any,
     history: Sequence[WindowVerdict],
-    *,
     image: ImageFacts,
     packages: PackageScan,
-    days: int,
-    now: datetime,
 ) -> Usage:
     """The period's figures, in the units of the contract."""
-    start = (now - timedelta(days=days)).replace(second=0, microsecond=0)
-    metrics = Metrics(
-        cloudwatch,
-        endpoint_name,
-        deployed.variant_name,
-        start,
-        now + timedelta(minutes=1),
-    )
+    now = metrics.now
     latency_us, p95_us = metrics.mean("ModelLatency"), metrics.worst_p95("ModelLatency")
     setup_us, setup_max_us = metrics.mean("ModelSetupTime"), metrics.largest("ModelSetupTime")
-    windows = [item for item in history if item.ended_at > start]
+    windows = [item for item in history if item.ended_at > metrics.start]
     return Usage(
         requests=int(metrics.total("Invocations")),
         errors_4xx=int(metrics.total("Invocation4XXErrors")),
@@ -157,4 +152,5 @@ def read_usage(
         packages=packages,
         windows=len(windows),
         alerting_windows=sum(bool(item.ailments) for item in windows),
+        ailments=dict(Counter(name for item in windows for name in item.ailments)),
     )

@@ -19,7 +19,7 @@ from seatrial.limits import Limits, load_limits
 from seatrial.monitoring.history import read_history
 from seatrial.review.advice import advise
 from seatrial.review.images import read_image, scan_packages
-from seatrial.review.reading import Deployed, read_deployed, read_usage
+from seatrial.review.reading import Deployed, Metrics, read_deployed, read_usage
 from seatrial.review.situation import Serving, Situation
 
 MAX_WINDOWS = 500
@@ -34,14 +34,11 @@ def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datet
         S3(clients["s3"]), config.bucket, endpoint_name, before=now, limit=MAX_WINDOWS
     )
     usage = read_usage(
-        endpoint_name,
+        Metrics(clients["cloudwatch"], endpoint_name, deployed.variant_name, days, now),
         deployed,
-        clients["cloudwatch"],
         history,
-        image=read_image(deployed.image, clients["ecr"]),
-        packages=scan_packages(deployed.image, config),
-        days=days,
-        now=now,
+        read_image(deployed.image, clients["ecr"]),
+        scan_packages(deployed.image, config),
     )
     situation = Situation(
         usage=usage,
@@ -63,6 +60,7 @@ def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datet
         max_concurrency=deployed.max_concurrency,
         provisioned_concurrency=deployed.provisioned_concurrency,
         usd_a_month=situation.usd_a_month(deployed.memory_size_mb),
+        usd_a_month_by_tier=situation.usd_a_month_by_tier,
         usage=usage,
         advice=advise(situation),
     )

@@ -52,6 +52,13 @@ class Situation:
         seconds = mean_ms / 1000 * self.slower(memory_size_mb)
         return self.requests_a_month * seconds * memory_size_mb / 1024 * self.usd_per_gb_second
 
+    @property
+    def usd_a_month_by_tier(self) -> dict[int, float]:
+        """The same for every tier within the quota; empty if no latency is known."""
+        tiers = (x for x in self.limits.memory_tiers_mb.value if x <= self.serving.quota_mb)
+        costs = {tier: self.usd_a_month(tier) for tier in tiers}
+        return {tier: usd for tier, usd in costs.items() if usd is not None}
+
     def slower(self, memory_size_mb: int) -> float:
         """How many times as long a computation takes there as now."""
         share = self.limits.mb_per_vcpu.value

@@ -71,8 +71,10 @@ def alerts(found: Situation) -> Iterator[Advice]:
             topic="ALERTS", act=True, detail="the monitor judged no window; schedule it, or run it"
         )
         return
+    seen = ", ".join(f"{name} in {count}" for name, count in usage.ailments.items())
+    which = f": {seen}" if seen else ""
     yield Advice(
         topic="ALERTS",
         act=2 * usage.alerting_windows > usage.windows,
-        detail=f"{usage.alerting_windows} of {usage.windows} windows were alerts",
+        detail=f"{usage.alerting_windows} of {usage.windows} windows were alerts{which}",
     )
