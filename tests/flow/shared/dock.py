@@ -135,7 +135,7 @@ class Dock:
     @contextlib.contextmanager
     def operating(self) -> Iterator[Operator]:
         """An operator that does not wait long."""
-        shared = SharedObject(lock_uri(BUCKET, self.name), self.clients["s3"])
+        shared = SharedObject(lock_uri(self.config.bucket, self.name), self.clients["s3"])
         with holding(shared, lease_s=self.lease_s, wait_s=60, poll_s=self.poll_s) as lease:
             yield Operator(self.name, self.clients, lease, Pace(0.02))
 
@@ -145,7 +145,7 @@ class Dock:
 
     def history(self) -> DeploymentHistory:
         """What is recorded of it."""
-        return read_history(BUCKET, self.name, self.cloud.client("s3"))
+        return read_history(self.config.bucket, self.name, self.cloud.client("s3"))
 
     def left(self) -> tuple[set[str], set[str]]:
         """The names of the configurations and models that there are for the endpoint."""
