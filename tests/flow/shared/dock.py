@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from cloud_calls import archive
 from doubling_model import SIGNATURE
-from record_delivery import BUCKET, make_bucket
+from record_delivery import make_bucket
 
 from seatrial.aws import explained, split_s3_uri
 from seatrial.config import Config, load_config
@@ -94,9 +94,9 @@ class Dock:
             variant_name="AllTraffic",
             image="doubling",
             role=self.config.roles.endpoint,
-            model_data_url=f"s3://{BUCKET}/{key}",
-            baseline_uri=f"s3://{BUCKET}/baselines/{version}",
-            records_uri=f"s3://{BUCKET}/predictions/{self.name}/AllTraffic",
+            model_data_url=f"s3://{self.config.bucket}/{key}",
+            baseline_uri=f"s3://{self.config.bucket}/baselines/{version}",
+            records_uri=f"s3://{self.config.bucket}/predictions/{self.name}/AllTraffic",
             model_package_arn=package_arn,
             serverless=ServerlessConfiguration(
                 memory_size_mb=1024, max_concurrency=concurrency, provisioned_concurrency=None
