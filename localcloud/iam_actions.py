@@ -32,6 +32,15 @@ _OF_SCHEDULE = {
 _INVOKE_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
 # Signing names that are not the prefix of IAM's actions.
 _PREFIXES = {"monitoring": "cloudwatch"}
+# What the tags that come along with a new resource take beside.
+_TAGGING = {
+    "sagemaker": "AddTags",
+    "logs": "TagResource",
+    "firehose": "TagDeliveryStream",
+    "cloudwatch": "TagResource",
+    "application-autoscaling": "TagResource",
+}
+_MAKING = ("Create", "Put", "Register")
 # S3 actions by method, for an object and for a bucket; what a query asks for instead stands below.
 _OF_OBJECT = {
     "GET": "GetObject",
@@ -76,8 +85,9 @@ def accesses(request: HttpRequest, service: str, place: Place) -> list[Access]:
     context = _context(prefix, operation, parameters)
     resources = resources_of(prefix, operation, parameters, place)
     found = [Access(f"{prefix}:{operation}", resource, context) for resource in resources]
-    if parameters.get("Tags") and operation.startswith("Create") and prefix == "sagemaker":
-        found += [Access("sagemaker:AddTags", resource) for resource in resources]
+    tagged = parameters.get("Tags") or parameters.get("tags")
+    if tagged and prefix in _TAGGING and operation.startswith(_MAKING):
+        found += [Access(f"{prefix}:{_TAGGING[prefix]}", resource) for resource in resources]
     passed = role_passed(prefix, parameters)
     return [*found, *(passes(role, to) for role, to in passed)]
 

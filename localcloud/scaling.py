@@ -14,11 +14,11 @@ from typing import Any
 from seatrial.localcloud.api import AwsError, Handler, NotOurs, Place, validation_error
 from seatrial.localcloud.api_model import checked
 from seatrial.localcloud.hosting import Deployment
+from seatrial.localcloud.scaling_parts import ScalingParts, known
 from seatrial.localcloud.scaling_rules import (
     DIMENSION,
     Target,
     bounds_within,
-    check_policy,
     described,
     due_of,
     names_in,
@@ -40,6 +40,7 @@ class Scaling:
     ) -> None:
         self._place, self._serving, self._resize, self._now = place, serving, resize, now
         self._targets: dict[str, Target] = {}
+        self._parts = ScalingParts(self._targets, now=now)
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
 
@@ -49,11 +50,7 @@ class Scaling:
             "RegisterScalableTarget": self._register,
             "DeregisterScalableTarget": self._deregister,
             "DescribeScalableTargets": self._describe,
-            "PutScheduledAction": self._put_action,
-            "DeleteScheduledAction": self._delete_action,
-            "DescribeScheduledActions": self._describe_actions,
-            "PutScalingPolicy": self._put_policy,
-            "DescribeScalingPolicies": self._describe_policies,
+            **self._parts.handlers(),
         }
         ours = {f"{_PREFIX}{name}": self._ours(call) for name, call in calls.items()}
         return {
@@ -129,7 +126,7 @@ class Scaling:
         return serving
 
     def _deregister(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._known(request)
+        known(self._targets, request)
         del self._targets[request["ResourceId"]]
         return {}
 
@@ -140,58 +137,11 @@ class Scaling:
         found = [item for item in targets if not wanted or item.resource_id in wanted]
         return {"ScalableTargets": [described(item, role) for item in found]}
 
-    def _put_action(self, request: dict[str, Any]) -> dict[str, Any]:
-        target, bounds = self._known(request), request.get("ScalableTargetAction") or {}
-        if "Schedule" not in request or not bounds:
-            raise validation_error("give Schedule and ScalableTargetAction")
-        low = bounds.get("MinCapacity", target.low)
-        bounds_within(low, bounds.get("MaxCapacity", target.high), None)
-        name, now = request["ScheduledActionName"], self._now()
-        action = {**request, "CreationTime": now}
-        target.dues[name] = due_of(action)(now)
-        target.actions[name] = action
-        return {}
-
-    def _delete_action(self, request: dict[str, Any]) -> dict[str, Any]:
-        target, name = self._known(request), request["ScheduledActionName"]
-        if target.actions.pop(name, None) is None:
-            raise AwsError("ObjectNotFoundException", f"localcloud: no scheduled action {name!r}")
-        del target.dues[name]
-        return {}
-
-    def _describe_actions(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"ScheduledActions": self._all(request, "actions")}
-
-    def _describe_policies(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"ScalingPolicies": self._all(request, "policies")}
-
-    def _all(self, request: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-        targets, wanted = list(self._targets.values()), request.get("ResourceId")
-        chosen = [item for item in targets if wanted in (None, item.resource_id)]
-        return [part for item in chosen for part in getattr(item, kind).values()]
-
-    def _put_policy(self, request: dict[str, Any]) -> dict[str, Any]:
-        target, name = self._known(request), request["PolicyName"]
-        check_policy(request)
-        arn = f"{target.arn.replace('scalable-target/', 'scalingPolicy:')}:policyName/{name}"
-        made = {"PolicyARN": arn, "CreationTime": self._now()}
-        target.policies[name] = {**request, **made}
-        return {"PolicyARN": arn, "Alarms": []}
-
     def _list_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         for target in self._targets.values():
             if target.arn == request["ResourceARN"]:
                 return {"Tags": target.tags}
         raise NotOurs
-
-    def _known(self, request: dict[str, Any]) -> Target:
-        target = self._targets.get(request["ResourceId"])
-        if target is None:
-            raise AwsError(
-                "ObjectNotFoundException",
-                f"localcloud: {request['ResourceId']} is not registered; RegisterScalableTarget",
-            )
-        return target
 
     def _of(self, endpoint_name: str) -> list[str]:
         return [name for name in self._targets if names_in(name)[0] == endpoint_name]

@@ -35,6 +35,20 @@ class InputFiles:
     target: str
     time_column: str | None
 
+    @classmethod
+    def in_folder(
+        cls, folder: Path, task: Task, *, target: str, time_column: str | None
+    ) -> InputFiles:
+        """validation.parquet, reference.parquet and payloads.jsonl of the folder."""
+        return cls(
+            task=task,
+            validation=folder / "validation.parquet",
+            reference=folder / "reference.parquet",
+            payloads=folder / "payloads.jsonl",
+            target=target,
+            time_column=time_column,
+        )
+
 
 def upload_inputs(files: InputFiles, *, bucket: str, s3: S3) -> str:
     """Upload the files and `inputs.json` by content; return the latter's URI."""

@@ -136,7 +136,10 @@ def scheduled(
 def take_back_unwatched(
     deployment: Deployment, config: Config, clients: Mapping[str, Any], *, poll_s: float
 ) -> None:
-    """Undo the deployment, unless another one has taken its place meanwhile."""
+    """Undo the deployment, unless another one has taken its place meanwhile.
+
+    This role may not delete models and configurations: those are left to the next deployment.
+    """
     name = deployment.endpoint_name
     with operating(name, config, clients, poll_s=poll_s) as operator:
         history = read_history(config.bucket, name, clients["s3"])

@@ -160,14 +160,7 @@ class Story:
         beaten = ", ".join(f"{item.name} {item.metric:.4f}" for item in others)
         return register(
             Tracking(self.mlflow_uri).download_run(run, folder),
-            InputFiles(
-                task="binary_classification",
-                validation=files / "validation.parquet",
-                reference=files / "reference.parquet",
-                payloads=files / "payloads.jsonl",
-                target=TARGET,
-                time_column=TIME,
-            ),
+            InputFiles.in_folder(files, "binary_classification", target=TARGET, time_column=TIME),
             group=self.config.model_package_group,
             bucket=self.config.bucket,
             image=self.config.images.serving,

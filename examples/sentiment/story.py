@@ -72,16 +72,10 @@ class Story:
 
     def register(self) -> str:
         """Register the saved model as a package that waits for approval; return its ARN."""
-        files = self.out / "inputs"
         return register(
             self.out / "model",
-            InputFiles(
-                task="binary_classification",
-                validation=files / "validation.parquet",
-                reference=files / "reference.parquet",
-                payloads=files / "payloads.jsonl",
-                target=TARGET,
-                time_column=None,
+            InputFiles.in_folder(
+                self.out / "inputs", "binary_classification", target=TARGET, time_column=None
             ),
             group=self.config.model_package_group,
             bucket=self.config.bucket,

@@ -17,17 +17,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from code_build import code_build, put_seatrial, read_buildspec
+from dock import Dock
 
 from seatrial.aws import S3
+from seatrial.cli.app import app
 from seatrial.comparison.answering import Outcome, Request, answer
-from seatrial.comparison.registering import EVIDENCE_KEY
+from seatrial.comparison.following import Served, find_served, follow
+from seatrial.comparison.registering import EVIDENCE_KEY, MODEL_KEY
 from seatrial.comparison.tracking import Tracking
-from seatrial.comparison.validation import Brought
+from seatrial.comparison.validation import RUN_KEY, Brought
 from seatrial.config import Config, load_config
 from seatrial.contracts import Comparison
 from seatrial.errors import CloudError, InputError
 from seatrial.optimization.serving_python import find_serving_python
-from seatrial.pipelines.registration import InputFiles, describe_package, register
+from seatrial.pipelines.registration import InputFiles, approve, describe_package, register
 from seatrial.pipelines.template_scripts import get_pipeline_definition, run_pipeline
 from seatrial.pipelines.upsert import upsert_pipeline
 
@@ -182,6 +185,81 @@ def test_the_champion_alone_has_no_challenger(
     outcome = answer(alone, config, Tracking(uri), clients, tell=lambda _: None)
     assert outcome.comparison is None
     assert not outcome.good
+
+
+@pytest.fixture(scope="module")
+def served(better: Outcome, config: Config, uri: str, cloud: Any, clients: dict[str, Any]) -> Dock:
+    """The endpoint `late` serves the better model now, and served the champion before."""
+    from mlflow import MlflowClient
+
+    dock = Dock.of(cloud, "late", config=config)
+    weak = MlflowClient(uri).get_model_version_by_alias(EXPERIMENT, "champion")
+    first = clients["sagemaker"].create_model_package(
+        ModelPackageGroupName="triggers",
+        ModelApprovalStatus="Approved",
+        CustomerMetadataProperties={MODEL_KEY: EXPERIMENT, RUN_KEY: weak.run_id},
+    )["ModelPackageArn"]
+    assert better.package is not None
+    approve(better.package.package_arn, clients["sagemaker"], because="test")
+    for arn in (first, better.package.package_arn):
+        dock.deploy(dock.target(arn))
+    return dock
+
+
+def test_the_champion_is_what_serves_and_goes_back_with_a_rollback(
+    served: Dock,
+    better: Outcome,
+    request_of: Request,
+    config: Config,
+    uri: str,
+    clients: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def champion() -> str:
+        found = Tracking(uri).champion(EXPERIMENT, "champion")
+        return "" if found is None else found.version
+
+    def compare(*, dry_run: bool) -> Outcome:
+        request = replace(request_of, where="attributes.run_name = 'strong'", dry_run=dry_run)
+        return answer(request, serving, Tracking(uri), clients, tell=lambda _: None)
+
+    def seatrial(*words: str) -> str:
+        path = tmp_path / "late.yaml"
+        path.write_text(serving.to_yaml(), encoding="utf-8")
+        app(["--config", str(path), *words], standalone_mode=False)
+        return capsys.readouterr().out
+
+    endpoint = config.endpoint.model_copy(update={"name": "late"})
+    tracking = config.tracking.model_copy(update={"mlflow_uri": uri})
+    serving = config.model_copy(update={"endpoint": endpoint, "tracking": tracking})
+    before = champion()
+    assert before != better.version
+    assert compare(dry_run=True).comparison is None, "the strong run is the champion now"
+    assert champion() == before
+    assert f"dry run: champion is now version {better.version}" in seatrial(
+        "champion", "late", "--dry-run"
+    )
+    followed = compare(dry_run=False).followed
+    assert followed is not None
+    assert (followed.moved, followed.before, champion()) == (True, before, better.version)
+    assert seatrial("champion", "late").startswith(f"champion is version {better.version} of late")
+    said = seatrial("rollback", "late")
+    assert "again, verified" in said
+    assert f"champion is now version {before} of late, which serves; before: 2" in said
+    assert champion() == before
+
+
+def test_what_compare_did_not_register_leaves_the_champion_alone(
+    served: Dock, better: Outcome, uri: str, clients: dict[str, Any]
+) -> None:
+    served.deploy(served.target(served.package()))
+    bucket = served.config.bucket
+    assert find_served("late", bucket, served.clients) is None
+    assert find_served("nobody", bucket, served.clients) is None
+    gone = Served("arn", EXPERIMENT, "no-such-run")
+    with pytest.raises(InputError, match="has no version of late in MLflow"):
+        follow(gone, "champion", Tracking(uri), dry_run=False)
 
 
 def test_a_filter_or_an_experiment_that_mlflow_does_not_know_is_an_error(uri: str) -> None:

@@ -67,13 +67,10 @@ class Brought:
         else:
             write_payloads(make_payloads(read_frame(self.validation), signature), payloads)
         # the same content has the same address by the same name only
-        return InputFiles(
-            task=self.task,
-            validation=Path(shutil.copy(self.validation, place / "validation.parquet")),
-            reference=Path(shutil.copy(self.reference, place / "reference.parquet")),
-            payloads=payloads,
-            target=self.target,
-            time_column=self.time_column,
+        shutil.copy(self.validation, place / "validation.parquet")
+        shutil.copy(self.reference, place / "reference.parquet")
+        return InputFiles.in_folder(
+            place, self.task, target=self.target, time_column=self.time_column
         )
 
 

@@ -79,7 +79,8 @@ class Attempt:
 
     def _take_back(self, failure: Exception) -> None:
         try:
-            take_back(self.operator, self.config, self.history, self.planned)
+            history = take_back(self.operator, self.config, self.history, self.planned)
+            tidy_up(self.operator, history, self.config.bucket)
         except SeatrialError as error:
             raise DeploymentError(
                 f"the deployment of {self.planned.endpoint_name} failed, and so did the way back",

@@ -18,10 +18,11 @@ _log = logging.getLogger(__name__)
 
 def take_back(
     operator: Operator, config: Config, history: DeploymentHistory, made: Deployment
-) -> None:
-    """Undo a deployment: what was there before serves again, and what it made is gone.
+) -> DeploymentHistory:
+    """Undo a deployment: what was there before serves again; DeploymentError if it does not.
 
-    DeploymentError if that cannot be reached.
+    Its model and configuration are left to `tidy_up`, which not everyone may do, with the history
+    that is returned.
     """
     operator.serve(made.previous)
     if made.previous is None:
@@ -33,7 +34,7 @@ def take_back(
     if made.serving != made.previous:
         history = without(history, made.serving)
     write_history(history, config.bucket, operator.lease.fence, operator.clients["s3"])
-    tidy_up(operator, history, config.bucket)
+    return history
 
 
 def tidy_up(operator: Operator, history: DeploymentHistory, bucket: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from cloud_calls import archive
 from doubling_model import SIGNATURE
-from record_delivery import BUCKET, make_bucket
+from record_delivery import make_bucket
 
 from seatrial.aws import explained, split_s3_uri
 from seatrial.config import Config, load_config
@@ -94,9 +94,9 @@ class Dock:
             variant_name="AllTraffic",
             image="doubling",
             role=self.config.roles.endpoint,
-            model_data_url=f"s3://{BUCKET}/{key}",
-            baseline_uri=f"s3://{BUCKET}/baselines/{version}",
-            records_uri=f"s3://{BUCKET}/predictions/{self.name}/AllTraffic",
+            model_data_url=f"s3://{self.config.bucket}/{key}",
+            baseline_uri=f"s3://{self.config.bucket}/baselines/{version}",
+            records_uri=f"s3://{self.config.bucket}/predictions/{self.name}/AllTraffic",
             model_package_arn=package_arn,
             serverless=ServerlessConfiguration(
                 memory_size_mb=1024, max_concurrency=concurrency, provisioned_concurrency=None
@@ -135,7 +135,7 @@ class Dock:
     @contextlib.contextmanager
     def operating(self) -> Iterator[Operator]:
         """An operator that does not wait long."""
-        shared = SharedObject(lock_uri(BUCKET, self.name), self.clients["s3"])
+        shared = SharedObject(lock_uri(self.config.bucket, self.name), self.clients["s3"])
         with holding(shared, lease_s=self.lease_s, wait_s=60, poll_s=self.poll_s) as lease:
             yield Operator(self.name, self.clients, lease, Pace(0.02))
 
@@ -145,7 +145,7 @@ class Dock:
 
     def history(self) -> DeploymentHistory:
         """What is recorded of it."""
-        return read_history(BUCKET, self.name, self.cloud.client("s3"))
+        return read_history(self.config.bucket, self.name, self.cloud.client("s3"))
 
     def left(self) -> tuple[set[str], set[str]]:
         """The names of the configurations and models that there are for the endpoint."""
