@@ -435,6 +435,19 @@ def test_a_server_on_another_port_is_told_which(bench: Bench) -> None:
     assert "; it listens on " in failure
 
 
+def test_a_candidate_with_an_image_of_its_own_is_measured_in_no_other(bench: Bench) -> None:
+    candidate = {"name": "fp32", "rejection": None, "inference_image": "neo:1"}
+    (bench.folder / "optimization.json").write_text(json.dumps({"candidates": [candidate]}))
+    profile = bench.profile(image="serving:1")
+    [found] = profile.candidates
+    assert profile.image == "serving:1"
+    assert found.failure == "not measured: it runs in neo:1 only"
+    assert (found.cold_start, found.payloads, found.peak_memory_mb) == (None, (), None)
+    [there] = bench.profile(image="neo:1").candidates
+    assert there.failure is None
+    assert there.payloads[0].requests == 3
+
+
 # ---- growth, tiers, more clients
 
 

@@ -55,7 +55,8 @@ const frames = FRAMES.map(([page, width]) => {
     const seen = frame.contentDocument, root = seen.documentElement;
     seen.querySelectorAll("details").forEach(item => item.open = true);
     const crossing = [...seen.querySelectorAll("svg")].flatMap(svg => {
-      const labels = [...svg.querySelectorAll("text")].map(item => [item, item.getBoundingClientRect()]);
+      const labels = [...svg.querySelectorAll("text")]
+        .map(item => [item, item.getBoundingClientRect()]);
       return labels.flatMap(([one, a], at) => labels.slice(at + 1)
         .filter(([, b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
           && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2)
