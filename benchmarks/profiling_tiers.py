@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,13 +82,17 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class Choice:
-    """The tier that was chosen under an objective, and what it costs over the best of all."""
+    """The tier that was chosen under an objective, and what it costs over the best of all.
+
+    `truths_own_ratio` is what the best tier of one pass of the truth costs over the other's best.
+    """
 
     model: str
     latency_p95_ms: float
     chosen_mb: int | None
     best_mb: int | None
     excess_ratio: float | None
+    truths_own_ratio: float
 
 
 def subjects(python: str) -> list[Subject]:
@@ -152,10 +157,20 @@ def _p95_ms(truth: TierTruth) -> float:
     return found
 
 
-def _usd_per_million(truth: TierTruth) -> float:
-    """US dollars a million requests, without data."""
-    gb, mean_ms = truth.memory_size_mb / 1024, truth.figure_ms("mean") or 0.0
-    return PRICES.usd("serverless_usd_per_gb_second") * gb * mean_ms * 1000
+def _usd_per_million(truth: TierTruth, found_ms: Sequence[float] = ()) -> float:
+    """US dollars a million requests, without data; by both passes if not by these."""
+    gb, taken_ms = truth.memory_size_mb / 1024, found_ms or (*truth.before_ms, *truth.after_ms)
+    return PRICES.usd("serverless_usd_per_gb_second") * gb * mean(taken_ms) * 1000
+
+
+def _truths_own_ratio(good: Sequence[TierTruth]) -> float:
+    passes = [{truth.memory_size_mb: _usd_per_million(truth, truth.before_ms) for truth in good}]
+    passes += [{truth.memory_size_mb: _usd_per_million(truth, truth.after_ms) for truth in good}]
+    found = [0.0]
+    for one, other in (passes, passes[::-1]):
+        if one:
+            found.append(other[min(one, key=lambda size: one[size])] / min(other.values()) - 1)
+    return max(found)
 
 
 def _choice(run: ModelRun, bound_ms: float) -> Choice:
@@ -189,4 +204,5 @@ def _choice(run: ModelRun, bound_ms: float) -> Choice:
         excess_ratio=_usd_per_million(taken) / _usd_per_million(best) - 1
         if taken and best
         else None,
+        truths_own_ratio=_truths_own_ratio(good),
     )
