@@ -97,6 +97,7 @@ def make_trial(config: Config, given: TrialOptions) -> Trial:
             config.quotas.memory_size_mb or limits.assumed_memory_size_mb.value,
         ),
         max_concurrency=_concurrency(config, readiness),
+        image=candidate.inference_image,
     )
 
 

@@ -17,7 +17,7 @@ REQUEST_S = 60.0  # the service's own limit
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate, and the tiers to try it on, in order."""
+    """One candidate, and the tiers to try it on, in order; in its own image, if it brings one."""
 
     candidate: str
     archive: Path
@@ -25,6 +25,7 @@ class Trial:
     payloads: tuple[Payload, ...]
     tiers_mb: tuple[int, ...]
     max_concurrency: int
+    image: str | None = None
 
     def max_usd(self, config: Config, prices: Prices) -> float:
         """At most this much: each phase's clients busy all the time, cold requests for a minute."""
