@@ -30,15 +30,14 @@ SHARES = 20_000
 PREFER = f"""
 make, begin = p.CpuGroups.make, p.Server.__init__
 groups = p.find_cpu_groups()
-def prefer(self):
-    group = make(self)
+def prefer(self, vcpus=1.0):
+    group = make(self, vcpus)
     if group.version == 1:
         (group.folder / "cpu.shares").write_text("{SHARES}")
     return group
 def in_group(self, command, model, limits, cgroup=None, cpu_group=None):
     if cpu_group is None and groups is not None:
-        cpu_group = groups.make()
-        cpu_group.limit(len(p.os.sched_getaffinity(0)))
+        cpu_group = groups.make(len(p.os.sched_getaffinity(0)))
     begin(self, command, model, limits, cgroup, cpu_group)
 p.CpuGroups.make, p.Server.__init__ = prefer, in_group
 """

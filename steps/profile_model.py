@@ -757,13 +757,13 @@ class CpuGroups:
         self._parent, self._version = parent, version
         self._count = itertools.count()
 
-    def make(self) -> CpuGroup:
-        """A fresh one, with one CPU; OSError if that cannot be had here."""
+    def make(self, vcpus: float = 1.0) -> CpuGroup:
+        """A fresh one with so much CPU; OSError if that cannot be had here."""
         folder = self._parent / f"{CGROUP_PREFIX}{os.getpid()}-cpu-{next(self._count)}"
         folder.mkdir()
         try:
             group = CpuGroup(folder, self._version)
-            group.limit(1.0)
+            group.limit(vcpus)
         except OSError:
             _remove_folder(folder)
             raise
@@ -1744,23 +1744,29 @@ class Bench:
         """Have them measured with a server of each up, and only one of them asked at a time."""
         stop_mb = self._limits.memory_stop_mb // len(batch)
         limits = self._limits._replace(memory_stop_mb=stop_mb)
-        groups, command = self._profiler.cpu_groups, self._profiler.command
-        assert groups is not None  # noqa: S101 - `tiers` has looked
         with contextlib.ExitStack() as up:
             for run in batch:
-                if run.start_s > run.share_s:
-                    continue
-                group = groups.make()
-                group.limit(run.vcpus)  # from the start: a server may count its CPUs
-                server = Server(command, self._model, limits, cpu_group=group)
-                server.look_every_s = IDLE_LOOK_EVERY_S
-                up.enter_context(server)
-                with contextlib.suppress(ServerError):
-                    run.begin(server, self._profiler.smallest)
+                if run.start_s <= run.share_s:
+                    self._start(run, limits, up)
             take_turns(batch, self._profiler.payloads, self._limits.tiers.budget.requests)
         for run in batch:
             if run.failure is not None:
                 self._cut(f"{run.label}: {run.failure}")
+
+    def _start(self, run: TierRun, limits: Limits, up: contextlib.ExitStack) -> None:
+        """Start its server under its quota, until `up` ends."""
+        groups = self._profiler.cpu_groups
+        assert groups is not None  # noqa: S101 - `tiers` has looked
+        try:
+            group = groups.make(run.vcpus)  # from the start: a server may count its CPUs
+        except OSError as error:  # it is more than a group above it has
+            run.failure = f"no such quota can be had here ({error})"
+            return
+        server = Server(self._profiler.command, self._model, limits, cpu_group=group)
+        server.look_every_s = IDLE_LOOK_EVERY_S
+        up.enter_context(server)
+        with contextlib.suppress(ServerError):
+            run.begin(server, self._profiler.smallest)
 
     def _payload(
         self, server: Server, payload: Payload, budget: Budget | None = None, clients: int = 1

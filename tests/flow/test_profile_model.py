@@ -513,6 +513,25 @@ def test_where_servers_cannot_be_up_together_tiers_are_measured_one_after_anothe
     assert candidate.whole_latencies == ()
 
 
+REFUSED = """
+limit = p.CpuGroup.limit
+def refuse(self, vcpus):
+    if vcpus != 1:
+        raise OSError(22, "Invalid argument")
+    limit(self, vcpus)
+p.CpuGroup.limit = refuse
+"""
+
+
+def test_a_quota_that_cannot_be_had_leaves_one_tier_out_and_is_said(bench: Bench) -> None:
+    if profile_model.find_cpu_groups() is None:
+        pytest.skip("no CPU quota can be had here")
+    candidate = bench.candidate(patch=REFUSED, tiers_mb="442,1769", tier_requests="5")
+    assert [item.memory_size_mb for item in candidate.tier_latencies] == [1769]
+    [said] = candidate.cut_short
+    assert said.startswith("442 MB's CPU: no such quota can be had here (")
+
+
 def test_a_tier_that_would_take_too_long_is_left_out_and_said_so(bench: Bench) -> None:
     if profile_model.find_cpu_groups() is None:
         pytest.skip("no CPU quota can be had here")
