@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,15 +30,14 @@ SHARES = 20_000
 PREFER = f"""
 make, begin = p.CpuGroups.make, p.Server.__init__
 groups = p.find_cpu_groups()
-def prefer(self):
-    group = make(self)
+def prefer(self, vcpus=1.0):
+    group = make(self, vcpus)
     if group.version == 1:
         (group.folder / "cpu.shares").write_text("{SHARES}")
     return group
 def in_group(self, command, model, limits, cgroup=None, cpu_group=None):
     if cpu_group is None and groups is not None:
-        cpu_group = groups.make()
-        cpu_group.limit(len(p.os.sched_getaffinity(0)))
+        cpu_group = groups.make(len(p.os.sched_getaffinity(0)))
     begin(self, command, model, limits, cgroup, cpu_group)
 p.CpuGroups.make, p.Server.__init__ = prefer, in_group
 """
@@ -81,13 +81,17 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class Choice:
-    """The tier that was chosen under an objective, and what it costs over the best of all."""
+    """The tier that was chosen under an objective, and what it costs over the best of all.
+
+    `truths_own_ratio` is what the best tier of one pass of the truth costs over the other's best.
+    """
 
     model: str
     latency_p95_ms: float
     chosen_mb: int | None
     best_mb: int | None
     excess_ratio: float | None
+    truths_own_ratio: float
 
 
 def subjects(python: str) -> list[Subject]:
@@ -152,10 +156,20 @@ def _p95_ms(truth: TierTruth) -> float:
     return found
 
 
-def _usd_per_million(truth: TierTruth) -> float:
-    """US dollars a million requests, without data."""
-    gb, mean_ms = truth.memory_size_mb / 1024, truth.figure_ms("mean") or 0.0
-    return PRICES.usd("serverless_usd_per_gb_second") * gb * mean_ms * 1000
+def _usd_per_million(truth: TierTruth, found_ms: Sequence[float] = ()) -> float:
+    """US dollars a million requests, without data; by both passes if not by these."""
+    gb, taken_ms = truth.memory_size_mb / 1024, found_ms or (*truth.before_ms, *truth.after_ms)
+    return PRICES.usd("serverless_usd_per_gb_second") * gb * mean(taken_ms) * 1000
+
+
+def _truths_own_ratio(good: Sequence[TierTruth]) -> float:
+    passes = [{truth.memory_size_mb: _usd_per_million(truth, truth.before_ms) for truth in good}]
+    passes += [{truth.memory_size_mb: _usd_per_million(truth, truth.after_ms) for truth in good}]
+    found = [0.0]
+    for one, other in (passes, passes[::-1]):
+        if one:
+            found.append(other[min(one, key=lambda size: one[size])] / min(other.values()) - 1)
+    return max(found)
 
 
 def _choice(run: ModelRun, bound_ms: float) -> Choice:
@@ -189,4 +203,5 @@ def _choice(run: ModelRun, bound_ms: float) -> Choice:
         excess_ratio=_usd_per_million(taken) / _usd_per_million(best) - 1
         if taken and best
         else None,
+        truths_own_ratio=_truths_own_ratio(good),
     )

@@ -86,6 +86,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
         arguments=[
             *("--candidates", candidates.path),
             *("--output", output_path("profile")),
+            *("--image", config.images.serving),
             *profile_arguments(config),
         ],
         inputs=[candidates, code],

@@ -37,6 +37,7 @@ from seatrial.readiness.inputs import (
     read_output_std,
     read_plan,
 )
+from seatrial.readiness.own_image import without_foreign_figures
 from seatrial.readiness.verdict import verdict
 from seatrial.report.page import render
 from seatrial.steps.entry import run
@@ -51,13 +52,15 @@ def judge_candidates(
     """Judge every profiled candidate, and choose among them by the user's objective."""
     measured = {item.candidate: item for item in profile.candidates}
     profiled = [
-        Facts(
-            **vars(circumstances),
-            candidate=candidate,
-            measured=measured[candidate.name],
-            profile=profile,
-            optimization=optimization,
-            archive=archives.get(candidate.name),
+        without_foreign_figures(
+            Facts(
+                **vars(circumstances),
+                candidate=candidate,
+                measured=measured[candidate.name],
+                profile=profile,
+                optimization=optimization,
+                archive=archives.get(candidate.name),
+            )
         )
         for candidate in optimization.candidates
         if candidate.name in measured

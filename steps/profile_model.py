@@ -206,6 +206,14 @@ def read_names(folder: Path, wanted: str | None) -> list[str]:
     return names
 
 
+def own_images(folder: Path) -> dict[str, str]:
+    """The image of each candidate that brings its own and runs in no other, by its name."""
+    text = (folder / "optimization.json").read_text(encoding="utf-8")
+    candidates = json.loads(text)["candidates"]
+    found = {item["name"]: item.get("inference_image") for item in candidates}
+    return {name: image for name, image in found.items() if image}
+
+
 def read_payloads(path: Path) -> list[Payload]:
     """The payloads of `path`, one JSON object a line."""
     payloads = []
@@ -749,13 +757,13 @@ class CpuGroups:
         self._parent, self._version = parent, version
         self._count = itertools.count()
 
-    def make(self) -> CpuGroup:
-        """A fresh one, with one CPU; OSError if that cannot be had here."""
+    def make(self, vcpus: float = 1.0) -> CpuGroup:
+        """A fresh one with so much CPU; OSError if that cannot be had here."""
         folder = self._parent / f"{CGROUP_PREFIX}{os.getpid()}-cpu-{next(self._count)}"
         folder.mkdir()
         try:
             group = CpuGroup(folder, self._version)
-            group.limit(1.0)
+            group.limit(vcpus)
         except OSError:
             _remove_folder(folder)
             raise
@@ -1479,6 +1487,23 @@ def _prctl(option: int, value: int) -> None:
 # ---- the measurements
 
 
+def not_measured(name: str, archive: Path) -> dict[str, Any]:
+    """A candidate's part of profile.json with nothing in it yet."""
+    return {
+        "candidate": name,
+        "archive_size_mb": archive.stat().st_size / MB,
+        "unpacked_size_mb": 0.0,
+        "cold_start": None,
+        "idle_memory_mb": None,
+        "peak_memory_mb": None,
+        "stopped": False,
+        "processes": None,
+        "threads": None,
+        "payloads": [],
+        "failure": None,
+    }
+
+
 class Start(NamedTuple):
     """One cold start."""
 
@@ -1495,32 +1520,29 @@ class Start(NamedTuple):
 class Profiler:
     """Measures candidates with one server command, the same payloads and limits for each."""
 
-    def __init__(self, command: Sequence[str], payloads: Sequence[Payload], limits: Limits) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        payloads: Sequence[Payload],
+        limits: Limits,
+        image: str | None = None,
+    ) -> None:
         self.command, self.payloads, self.limits = command, payloads, limits
+        self.image = image  # its name, if it was told: it cannot be seen from inside
         self.cgroups = find_cgroups()
         self.cpu_groups = find_cpu_groups() if limits.tiers.budget.requests else None
         self.smallest = min(self.payloads, key=lambda item: len(item.body))
 
-    def profile(self, name: str, archive: Path) -> dict[str, Any]:
-        """The candidate's part of profile.json."""
-        result: dict[str, Any] = {
-            "candidate": name,
-            "archive_size_mb": archive.stat().st_size / MB,
-            "unpacked_size_mb": 0.0,
-            "cold_start": None,
-            "idle_memory_mb": None,
-            "peak_memory_mb": None,
-            "stopped": False,
-            "processes": None,
-            "threads": None,
-            "payloads": [],
-            "failure": None,
-        }
+    def profile(self, name: str, archive: Path, elsewhere: str | None) -> dict[str, Any]:
+        """The candidate's part of profile.json; but for sizes nothing, if it runs elsewhere."""
+        result = not_measured(name, archive)
         with tempfile.TemporaryDirectory(prefix="seatrial-profile-") as folder:
             try:
                 result["unpacked_size_mb"] = unpack(archive, Path(folder)) / MB
             except SizeError as error:
                 return {**result, "unpacked_size_mb": error.size_mb, "failure": str(error)}
+            if elsewhere is not None:
+                return {**result, "failure": f"not measured: it runs in {elsewhere} only"}
             bench = Bench(self, name, Path(folder), result["unpacked_size_mb"])
             early_ready = bench.cold_starts(result)
             if result["failure"] is None:
@@ -1722,23 +1744,29 @@ class Bench:
         """Have them measured with a server of each up, and only one of them asked at a time."""
         stop_mb = self._limits.memory_stop_mb // len(batch)
         limits = self._limits._replace(memory_stop_mb=stop_mb)
-        groups, command = self._profiler.cpu_groups, self._profiler.command
-        assert groups is not None  # noqa: S101 - `tiers` has looked
         with contextlib.ExitStack() as up:
             for run in batch:
-                if run.start_s > run.share_s:
-                    continue
-                group = groups.make()
-                group.limit(run.vcpus)  # from the start: a server may count its CPUs
-                server = Server(command, self._model, limits, cpu_group=group)
-                server.look_every_s = IDLE_LOOK_EVERY_S
-                up.enter_context(server)
-                with contextlib.suppress(ServerError):
-                    run.begin(server, self._profiler.smallest)
+                if run.start_s <= run.share_s:
+                    self._start(run, limits, up)
             take_turns(batch, self._profiler.payloads, self._limits.tiers.budget.requests)
         for run in batch:
             if run.failure is not None:
                 self._cut(f"{run.label}: {run.failure}")
+
+    def _start(self, run: TierRun, limits: Limits, up: contextlib.ExitStack) -> None:
+        """Start its server under its quota, until `up` ends."""
+        groups = self._profiler.cpu_groups
+        assert groups is not None  # noqa: S101 - `tiers` has looked
+        try:
+            group = groups.make(run.vcpus)  # from the start: a server may count its CPUs
+        except OSError as error:  # it is more than a group above it has
+            run.failure = f"no such quota can be had here ({error})"
+            return
+        server = Server(self._profiler.command, self._model, limits, cpu_group=group)
+        server.look_every_s = IDLE_LOOK_EVERY_S
+        up.enter_context(server)
+        with contextlib.suppress(ServerError):
+            run.begin(server, self._profiler.smallest)
 
     def _payload(
         self, server: Server, payload: Payload, budget: Budget | None = None, clients: int = 1
@@ -2280,11 +2308,13 @@ def profile_candidates(
     image_mb, image_method = image_size()
     archives = {name: find_archive(folder, name) for name in names}
     uncompiled_modules = profiler.count_uncompiled(archives[names[0]])
-    candidates = [profiler.profile(name, archive) for name, archive in archives.items()]
+    elsewhere = {n: i for n, i in own_images(folder).items() if i != profiler.image}
+    candidates = [profiler.profile(n, path, elsewhere.get(n)) for n, path in archives.items()]
     profile: dict[str, Any] = {
         "schema_version": 1,
         "memory_method": profiler.cgroups.method,
         "memory_stop_mb": profiler.limits.memory_stop_mb,
+        "image": profiler.image,
         "image_size_mb": image_mb,
         "image_size_method": image_method,
         "uncompiled_modules": uncompiled_modules,
@@ -2309,6 +2339,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--candidates", type=Path, required=True, metavar="DIR")
     add("--output", type=Path, required=True, metavar="DIR")
     add("--serve-command", default="serve", metavar="COMMAND")
+    add("--image", metavar="URI", help="the image that this runs in")
     add("--names", metavar="A,B", help="default: every survivor")
     add("--cold-start-repeats", type=count, default=3, metavar="N")
     add("--requests-per-payload", type=count, default=50, metavar="N")
@@ -2376,7 +2407,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     payloads = read_payloads(args.candidates / "payloads.jsonl")
     tree = ProcessTree()
     try:
-        profiler = Profiler(shlex.split(args.serve_command), payloads, _limits(args))
+        command = shlex.split(args.serve_command)
+        profiler = Profiler(command, payloads, _limits(args), args.image)
         profile = profile_candidates(args.candidates, names, profiler, args.transfer_mb_per_s)
     finally:
         tree.end()

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
+sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
+
+from readiness_facts import facts
+
 from seatrial.archives import unpack
 from seatrial.config import Config, load_config
-from seatrial.contracts import Candidate, Optimization, Readiness, read_contract
+from seatrial.contracts import Candidate, Optimization, Profile, Readiness, read_contract
 from seatrial.errors import InputError
 from seatrial.optimization import building
 from seatrial.optimization.children import ChildLimits, Finished
@@ -28,6 +33,8 @@ from seatrial.optimization.optimizer import Job, optimize
 from seatrial.optimization.serving_python import find_serving_python
 from seatrial.optimization.tracking import log_optimization
 from seatrial.optimization.trust import Trust
+from seatrial.readiness.facts import ArchiveLook, Circumstances
+from seatrial.steps.judge_readiness import judge_candidates
 
 pytestmark = pytest.mark.flow
 
@@ -588,3 +595,63 @@ def test_the_gate_says_why_and_draws_a_report(profiled: tuple[Path, Path]) -> No
         "report.html",
         "verdict.json",
     }
+
+
+BRIEF = {
+    "requests_per_payload": 20,
+    "growth_requests": 0,
+    "scaled_requests": 0,
+    "tier_requests": 0,
+}
+
+
+def pruned(hidden: int, live: int) -> tuple[bytes, bytes]:
+    """A network of which most hidden units are dead, and the same without those.
+
+    It predicts the same with a thousandth of the work, on whatever machine.
+    """
+    small = onnx.load_from_string(perceptron(live))
+    shapes = {"w0": (WIDTH, hidden), "w1": (hidden, hidden), "w2": (hidden, 2)}
+    large = onnx.ModelProto()
+    large.CopyFrom(small)
+    for tensor in large.graph.initializer:
+        kept = numpy_helper.to_array(tensor)
+        padded = np.zeros(shapes[tensor.name], dtype=np.float32)
+        padded[: kept.shape[0], : kept.shape[1]] = kept
+        tensor.CopyFrom(numpy_helper.from_array(padded, tensor.name))
+    return large.SerializeToString(), small.SerializeToString()
+
+
+def test_two_real_survivors_are_profiled_and_the_better_one_is_chosen(tmp_path: Path) -> None:
+    large, small = pruned(hidden=1500, live=40)
+    given = {"pruned": write_model(tmp_path / "pruned", small)}
+    told = optimize(
+        job(write_model(tmp_path / "large", large), given=given),
+        config(candidates=["fp32"]),
+        tmp_path / "candidates",
+    )
+    assert [item.name for item in told.survivors] == ["fp32", "pruned"]
+
+    path = tmp_path / "quick.yaml"
+    path.write_text(yaml.safe_dump({"profile": {**BRIEF, "cold_start_repeats": 1}}))
+    ended = run(
+        *("--config", str(path), "profile", "--candidates", str(tmp_path / "candidates")),
+        *("--out", str(tmp_path / "profile"), "--python", str(find_serving_python({}))),
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = judge_candidates(
+        read_contract(Optimization, tmp_path / "candidates" / "optimization.json"),
+        read_contract(Profile, tmp_path / "profile" / "profile.json"),
+        Circumstances(
+            **{field.name: getattr(facts(), field.name) for field in fields(Circumstances)}
+        ),
+        {name: ArchiveLook(None, ()) for name in ("fp32", "pruned")},
+    )
+    fp32, ours = found.choices
+    assert (fp32.candidate, ours.candidate) == ("fp32", "pruned")
+    assert fp32.ready, [item for item in found.checks if item.status == "fail"]
+    assert (found.ready, found.candidate) == (True, "pruned")
+    assert (fp32.chosen, ours.chosen) == (False, True)
+    assert ours.usd_per_million_requests < fp32.usd_per_million_requests  # type: ignore[operator]
+    assert ours.peak_memory_mb < fp32.peak_memory_mb  # type: ignore[operator]
+    assert fp32.reason.endswith("over pruned's")

@@ -435,6 +435,19 @@ def test_a_server_on_another_port_is_told_which(bench: Bench) -> None:
     assert "; it listens on " in failure
 
 
+def test_a_candidate_with_an_image_of_its_own_is_measured_in_no_other(bench: Bench) -> None:
+    candidate = {"name": "fp32", "rejection": None, "inference_image": "neo:1"}
+    (bench.folder / "optimization.json").write_text(json.dumps({"candidates": [candidate]}))
+    profile = bench.profile(image="serving:1")
+    [found] = profile.candidates
+    assert profile.image == "serving:1"
+    assert found.failure == "not measured: it runs in neo:1 only"
+    assert (found.cold_start, found.payloads, found.peak_memory_mb) == (None, (), None)
+    [there] = bench.profile(image="neo:1").candidates
+    assert there.failure is None
+    assert there.payloads[0].requests == 3
+
+
 # ---- growth, tiers, more clients
 
 
@@ -498,6 +511,25 @@ def test_where_servers_cannot_be_up_together_tiers_are_measured_one_after_anothe
     [candidate] = read_contract(Profile, bench.folder / "profile" / "profile.json").candidates
     assert [item.requests for item in candidate.tier_latencies] == [5]
     assert candidate.whole_latencies == ()
+
+
+REFUSED = """
+limit = p.CpuGroup.limit
+def refuse(self, vcpus):
+    if vcpus != 1:
+        raise OSError(22, "Invalid argument")
+    limit(self, vcpus)
+p.CpuGroup.limit = refuse
+"""
+
+
+def test_a_quota_that_cannot_be_had_leaves_one_tier_out_and_is_said(bench: Bench) -> None:
+    if profile_model.find_cpu_groups() is None:
+        pytest.skip("no CPU quota can be had here")
+    candidate = bench.candidate(patch=REFUSED, tiers_mb="442,1769", tier_requests="5")
+    assert [item.memory_size_mb for item in candidate.tier_latencies] == [1769]
+    [said] = candidate.cut_short
+    assert said.startswith("442 MB's CPU: no such quota can be had here (")
 
 
 def test_a_tier_that_would_take_too_long_is_left_out_and_said_so(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from readiness_facts import measured, payload
 
-from seatrial.contracts import PayloadLatency
+from seatrial.contracts import PayloadLatency, TierLatency
 from seatrial.readiness.bandwidth import PERIOD_MS, mean_stalled_ms, stalled_ms
 from seatrial.readiness.latency import latency_at, whole_latency
 
@@ -93,3 +93,32 @@ def test_how_many_cores_it_keeps_busy_is_its_cpu_time_over_its_wall() -> None:
     assert whole is not None
     assert whole.busy_cores == pytest.approx(1.5)
     assert whole.under(0.75).mean_ms == pytest.approx(16)
+
+
+@pytest.mark.parametrize(
+    ("requests", "p95_ms", "known"),
+    [
+        pytest.param(199, 9.4, False, id="under ten periods"),
+        pytest.param(200, 1.0, True, id="exactly"),
+        pytest.param(201, 1.0, True, id="over"),
+    ],
+)
+def test_a_p95_that_met_no_stall_by_chance_is_the_predicted_one(
+    requests: int, p95_ms: float, known: bool
+) -> None:
+    short = payload(
+        latency_p50_ms=1, latency_p95_ms=1, cpu_s_per_request=0.001, requests_per_s=1000.0
+    )
+    seen = TierLatency(
+        memory_size_mb=1024,
+        payload="one",
+        latency_p50_ms=1,
+        latency_p95_ms=1,
+        latency_mean_ms=1,
+        requests=requests,
+    )
+    found = latency_at(measured(payloads=(short,), tier_latencies=(seen,)), short, 1024, 1769)
+    assert found is not None
+    assert found.p95_ms == pytest.approx(p95_ms, abs=0.1)
+    assert found.measured is known
+    assert found.mean_ms == 1

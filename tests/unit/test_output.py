@@ -50,7 +50,17 @@ def test_each_profiled_candidate_is_a_row_and_a_reason(
     printed = capsys.readouterr().out
     assert "chosen by cold start" in printed
     row = next(line for line in printed.splitlines() if line.startswith(" fp32 "))
-    assert row.split() == ["fp32", "1024", "1.23", "0.50", "12.3", "99", "auc", "0.7500"]
+    assert row.split() == [
+        "fp32",
+        "1024",
+        "1.23",
+        "0.50",
+        "12.3",
+        "predicted",
+        "99",
+        "auc",
+        "0.7500",
+    ]
     assert "fp32: cost is 50% over int8-static's" in printed
     assert "int8-static: lowest cold start: 20% under fp32" in printed
 

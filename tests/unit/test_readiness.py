@@ -305,6 +305,13 @@ def test_an_image_that_serverless_cannot_run_is_named(image: str, named: str) ->
     assert named in [item.detail for item in found.checks if item.code == "UNSUPPORTED_FEATURE"]
 
 
+def test_the_image_that_a_candidate_brings_is_looked_at_in_place_of_the_configured_one() -> None:
+    ours = CANDIDATE.model_copy(update={"inference_image": "registry.example.com/neo:1-gpu"})
+    found = judge(facts(candidate=ours))
+    named = {item.detail for item in found.checks if item.code == "UNSUPPORTED_FEATURE"}
+    assert named == {"private Docker registry", "GPU image"}
+
+
 def test_model_data_must_be_one_archive() -> None:
     package = {"InferenceSpecification": {"Containers": [{"ModelDataSource": {}}]}}
     assert check(judge(facts(package=package)), "SINGLE_ARCHIVE").status == "fail"

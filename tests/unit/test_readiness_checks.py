@@ -132,6 +132,7 @@ def test_a_tier_that_is_faster_is_not_over_provisioned_for_latency() -> None:
             lambda v: with_behaviour(startup_connections=v),
         ),
         ("WORKER_COUNT", 1, 2, "warn", lambda v: with_behaviour(workers=v)),
+        ("WORKER_COUNT", 1, 2, "warn", lambda v: with_behaviour(model_copies=v)),
         (
             "IMAGE_BYTECODE",
             0,

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from readiness_facts import CANDIDATE, facts
 
+from seatrial.cli.trial import TrialOptions, make_trial
 from seatrial.config import load_config
-from seatrial.contracts import Payload, Readiness, ServerlessConfiguration
+from seatrial.contracts import Payload, Readiness, ServerlessConfiguration, write_contract
 from seatrial.cost.prices import load_prices
 from seatrial.errors import InputError
 from seatrial.trial.metrics import merge
@@ -168,3 +170,17 @@ def test_the_price_is_an_upper_bound() -> None:
     # three cold minutes, 100 s warm and a last request, then 5 and 8 clients of 10 s and a last one
     seconds = 3 * 60 + 100 + 60 + (5 + 8) * 70
     assert trial.max_usd(config, load_prices("us-east-1")) >= 3 * seconds * 0.00002
+
+
+@pytest.mark.parametrize("image", [None, "123456789012.dkr.ecr.us-east-1.amazonaws.com/neo:1"])
+def test_a_candidate_with_an_image_of_its_own_is_tried_in_that(
+    tmp_path: Path, image: str | None
+) -> None:
+    brought = CANDIDATE.model_copy(update={"inference_image": image})
+    optimization = facts().optimization.model_copy(update={"candidates": (brought,)})
+    write_contract(optimization, tmp_path / "optimization.json")
+    lines = "".join(item.model_dump_json() + "\n" for item in PAYLOADS)
+    (tmp_path / "payloads.jsonl").write_text(lines)
+    given = TrialOptions(tmp_path, None, (2048,), tmp_path, yes=True)
+    trial = make_trial(load_config(), given)
+    assert (trial.candidate, trial.image) == ("fp32", image)

@@ -106,12 +106,13 @@ def say_choices(readiness: Readiness) -> None:
             _shown(item.usd_per_million_requests, ".2f"),
             _shown(item.cold_start_s, ".2f"),
             _shown(item.latency_p95_ms, ".1f"),
+            "" if item.latency_p95_ms is None else item.latency_method.split()[0],
             _shown(item.peak_memory_mb, ".0f"),
             " ".join(f"{name} {value:.4f}" for name, value in item.quality.items()) or "–",
         )
         for item in readiness.choices
     ]
-    columns = ("candidate", "tier", "$/million", "cold s", "p95 ms", "peak MB", "quality")
+    columns = ("candidate", "tier", "$/million", "cold s", "p95 ms", "", "peak MB", "quality")
     say_table(f"chosen by {readiness.optimize_for.replace('_', ' ')}", columns, rows)
     for item in readiness.choices:
         typer.echo(f"{item.candidate}: {item.reason}")

@@ -107,6 +107,7 @@ def make_trial(config: Config, given: TrialOptions) -> Trial:
         ),
         max_concurrency=_concurrency(config, readiness),
         idle=given.idle,
+        image=candidate.inference_image,
     )
 
 

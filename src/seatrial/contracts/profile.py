@@ -175,6 +175,9 @@ class CandidateProfile(Part):
 class Profile(Contract):
     """Written by profile_model; read by judge_readiness and the report.
 
+    `image` is the one that it was measured in, as ProfileModel was told; None: in none, on a
+    person's own machine for example.
+
     `uncompiled_modules` counts what the server imported from source files without bytecode: it
     compiles them again at every cold start; None if it is not Python. `estimated_image_pull_s` is
     an estimate, its size as unpacked at `assumed_transfer_mb_per_s`, and in no other figure.
@@ -182,6 +185,7 @@ class Profile(Contract):
 
     memory_method: str
     memory_stop_mb: PositiveInt
+    image: str | None = None
     image_size_mb: NonNegativeFloat | None
     image_size_method: str
     uncompiled_modules: NonNegativeInt | None = None

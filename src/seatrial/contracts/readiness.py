@@ -108,8 +108,8 @@ class TrafficCost(Part):
 class Choice(Part):
     """What one profiled candidate would have bought, at its tier, and why it was taken or not.
 
-    Cost, cold start and p95 are predictions for `memory_size_mb`, which is None if no tier holds
-    the candidate within the objectives; they are then for the tier that the checks speak of.
+    Cost, cold start and p95 are for `memory_size_mb`, which is None if no tier holds the candidate
+    within the objectives; they are then for the tier that the checks speak of.
     """
 
     candidate: str
@@ -119,6 +119,7 @@ class Choice(Part):
     usd_per_million_requests: NonNegativeFloat | None
     cold_start_s: NonNegativeFloat | None
     latency_p95_ms: NonNegativeFloat | None
+    latency_method: LatencyMethod = "predicted"
     peak_memory_mb: NonNegativeFloat | None
     quality: dict[str, float]
     reason: str

@@ -18,12 +18,16 @@ SHOWN = 3
 
 
 def workers(facts: Facts, _: Setting) -> Iterator[Check]:
-    """WORKER_COUNT (a warning): a sandbox gets one request at a time, so one worker is enough."""
+    """WORKER_COUNT (a warning): a sandbox gets one request at a time, so one worker is enough.
+
+    So is one copy of the model, in whatever process.
+    """
     seen = facts.measured.behaviour
+    found = facts.measured.processes if seen.workers is None else seen.workers
     copies = "" if seen.model_copies is None else f"; {seen.model_copies} hold a copy of the model"
     yield at_most(
         "WORKER_COUNT",
-        facts.measured.processes if seen.workers is None else seen.workers,
+        found if found is None else max(found, seen.model_copies or 1),
         1,
         "processes",
         "service limit",

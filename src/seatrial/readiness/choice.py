@@ -80,6 +80,7 @@ def choose(profiled: Sequence[Facts]) -> Readiness:
             usd_per_million_requests=item.tier.usd_per_million_requests,
             cold_start_s=item.tier.cold_start_s,
             latency_p95_ms=item.tier.latency_p95_ms,
+            latency_method=item.tier.latency_method,
             peak_memory_mb=item.facts.peak_memory_mb,
             quality=item.facts.candidate.quality,
             reason=_reason(item, winner, judged),

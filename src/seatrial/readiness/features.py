@@ -47,7 +47,7 @@ def unsupported_features(facts: Facts) -> dict[str, str]:
     specification = facts.package.get("InferenceSpecification", {})
     containers = specification.get("Containers", [])
     environment = [item.get("Environment", {}) for item in containers]
-    image = facts.config.images.serving
+    image = facts.candidate.inference_image or facts.config.images.serving
     asked = {
         "GPU image": (
             re.search(r"[-_:.](gpu|cu\d{2,3})\b", image) is not None,

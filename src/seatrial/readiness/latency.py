@@ -7,9 +7,13 @@ assumed. A latency is *measured* where the profile has one under that CPU share,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from seatrial.contracts import CandidateProfile, PayloadProfile, TierLatency
-from seatrial.readiness.bandwidth import mean_stalled_ms, stalled_ms
+from seatrial.readiness.bandwidth import PERIOD_MS, mean_stalled_ms, stalled_ms
+
+# Over fewer it is chance whether one request in twenty meets a stall.
+FEW_PERIODS = 10
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,9 @@ def latency_at(
 ) -> Latency | None:
     """The payload's latency at the tier; None if it was not answered.
 
-    Few requests under the quota have a mean, but no p95: that is then the predicted one.
+    Few requests under the quota have a mean, but no p95: that is then the predicted one. Short ones
+    are over in a few periods, and whether one in twenty met a stall was chance: then the p95 is
+    the predicted one if that is longer.
     """
     whole = whole_latency(measured, payload)
     if whole is None:
@@ -117,6 +123,9 @@ def latency_at(
     if seen is None:
         return predicted
     p95_ms, least_ms = predicted.p95_ms, predicted.p95_at_least_ms
+    by_chance = _spans_ms(seen) < FEW_PERIODS * PERIOD_MS
+    if by_chance and (p95_ms or 0.0) > (seen.latency_p95_ms or inf):
+        seen = seen.model_copy(update={"latency_p95_ms": None})
     if seen.latency_p95_ms is not None:
         p95_ms = least_ms = seen.latency_p95_ms
     elif seen.latency_p95_at_least_ms is not None:
@@ -159,6 +168,11 @@ def _mean_ms(payload: PayloadProfile) -> float | None:
     if not payload.requests_per_s:
         return payload.latency_p50_ms
     return 1000 * payload.concurrency / payload.requests_per_s
+
+
+def _spans_ms(seen: TierLatency) -> float:
+    """How long all of its requests took."""
+    return seen.requests * (seen.latency_mean_ms or seen.latency_p50_ms)
 
 
 def tier_latency(

@@ -74,8 +74,8 @@ def candidate_chart(optimization: Optimization, chosen: str) -> Figure:
             ("candidate", "size", "p50", "largest drop, 95 %", "quality", "verdict"),
             [_row(item, chosen) for item in optimization.candidates],
         ),
-        f"Measured by optimize with the serving interpreter, one thread{_batch(built)}. A drop right "
-        "of the line is worse than the original.",
+        f"Measured by optimize with the serving interpreter, one thread{_batch(built)}. "
+        "A drop right of the line is worse than the original.",
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import ceil, floor, log10
 
+from seatrial.contracts import Choice
+
 DASH = "–"
 _LETTERS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -31,6 +33,12 @@ def usd(value: float | None) -> str:
     if value >= 1000:
         return f"${value:,.0f}"
     return f"${value:.2f}" if value >= 0.1 or not value else f"${value:.2g}"
+
+
+def p95_of(choice: Choice) -> str:
+    """A candidate's p95 at its tier, and that it is no measurement where it is none."""
+    predicted = choice.latency_p95_ms is not None and choice.latency_method == "predicted"
+    return shown(choice.latency_p95_ms, "ms") + (", predicted" if predicted else "")
 
 
 def tier_name(memory_size_mb: int | None) -> str:

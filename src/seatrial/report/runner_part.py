@@ -10,7 +10,7 @@ from seatrial.contracts import (
     Readiness,
 )
 from seatrial.report.markup import Markup, element, join, table
-from seatrial.report.numbers import DASH, shown, tier_name, usd
+from seatrial.report.numbers import DASH, p95_of, shown, tier_name, usd
 
 
 def runners_up(readiness: Readiness) -> Markup:
@@ -20,7 +20,7 @@ def runners_up(readiness: Readiness) -> Markup:
             item.candidate,
             tier_name(item.memory_size_mb),
             usd(item.usd_per_million_requests),
-            shown(item.latency_p95_ms, "ms"),
+            p95_of(item),
             shown(item.cold_start_s, "s"),
             shown(item.peak_memory_mb, "MB"),
             item.reason,

@@ -121,7 +121,8 @@ def _note(tiers: Sequence[Configuration]) -> str:
     how = (
         f"p95 measured under CPU quota at {', '.join(seen)} MB, else predicted."
         if seen
-        else "p95 is predicted from whole cores: one vCPU per 1769 MB, as on Lambda."
+        else "p95 is predicted from whole cores: one vCPU per 1769 MB, as on Lambda, in periods of "
+        "20 ms. The service's own are not documented."
     )
     return f"{how} Filled: recommended. Dashed: the tier does not qualify."
 

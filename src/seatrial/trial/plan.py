@@ -18,7 +18,10 @@ REQUEST_S = 60.0  # the service's own limit
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate, and the tiers to try it on, in order; `idle`: leave the first alone, too."""
+    """One candidate, in its own image if it brings one, and the tiers to try it on, in order.
+
+    `idle`: the first is also left alone, to see how long a sandbox stays.
+    """
 
     candidate: str
     archive: Path
@@ -27,6 +30,7 @@ class Trial:
     tiers_mb: tuple[int, ...]
     max_concurrency: int
     idle: bool = False
+    image: str | None = None
 
     def max_usd(self, config: Config, prices: Prices) -> float:
         """At most this much: each phase's clients busy all the time, cold requests for a minute."""

@@ -54,7 +54,7 @@ def run_trial(trial: Trial, around: Surroundings) -> EndpointProfile:
     return EndpointProfile(
         candidate=trial.candidate,
         archive_sha256=trial.archive_sha256,
-        image=around.config.images.serving,
+        image=trial.image or around.config.images.serving,
         payloads=tuple(payload.name for payload in trial.payloads),
         tiers=tiers,
     )
@@ -132,7 +132,7 @@ def _temporary(trial: Trial, memory_size_mb: int, url: str, around: Surroundings
     return Temporary(
         name=f"{around.prefix}{memory_size_mb}-{around.run_id}",
         variant_name=config.endpoint.variant_name,
-        image=config.images.serving,
+        image=trial.image or config.images.serving,
         role=config.roles.endpoint,
         model_data_url=url,
         memory_size_mb=memory_size_mb,
