@@ -286,7 +286,7 @@ def test_the_verdict_says_how_reliable_its_budget_is() -> None:
     assert report.calibration is not None
     assert report.calibration.windows == DRAWS
     assert report.calibration.rate_low < 1 / 20 < report.calibration.rate_high
-    assert "budget: one false alert in 20 windows, learnt from 400 ordinary ones" in report.detail
+    assert "budget: one false alert in 20 windows, learnt from 1000 ordinary ones" in report.detail
 
 
 def test_what_chance_does_shrinks_with_the_rows() -> None:
