@@ -20,7 +20,8 @@ from seatrial.aws import sha256_of
 from seatrial.config import load_config
 from seatrial.contracts import Candidate, EndpointProfile, Optimization, Payload, write_contract
 from seatrial.trial.plan import Trial
-from seatrial.trial.run import Surroundings, run_trial
+from seatrial.trial.run import run_trial
+from seatrial.trial.surroundings import Surroundings
 from seatrial.trial.temporary import Temporary, expired, remove
 
 pytestmark = pytest.mark.flow
