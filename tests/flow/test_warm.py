@@ -67,6 +67,7 @@ def test_pings_are_sent_by_the_scheduler_marked_and_ended(warm_cloud: Any) -> No
     schedule = find_schedule("pinged-warm", dock.clients["scheduler"])
     assert schedule is not None
     assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["Description"].endswith("idle for 75 s, says warm.idle_s")
     request = json.loads(schedule["Target"]["Input"])
     assert request["CustomAttributes"] == "seatrial-synthetic=true"
 

@@ -19,6 +19,8 @@ ROLE = "arn:aws:iam::123456789012:role/r"
 OTHER = "arn:aws:iam::123456789012:role/other"
 SM = "arn:aws:sagemaker:us-east-1:123456789012"
 SCHEDULER = "arn:aws:scheduler:us-east-1:123456789012:schedule/default"
+LOGS = "arn:aws:logs:us-east-1:123456789012:log-group"
+ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:a"
 
 
 class Stopped(Exception):  # noqa: N818 - a way out, not an error
@@ -139,6 +141,26 @@ def seen(service: str, method: str, **parameters: Any) -> set[tuple[str, str]]:
                 ("sagemaker:AddTags", f"{SM}:model/m"),
                 ("iam:PassRole", OTHER),
             },
+        ),
+        (
+            "logs",
+            "create_log_group",
+            {"logGroupName": "g", "tags": {"k": "v"}},
+            {("logs:CreateLogGroup", f"{LOGS}:g"), ("logs:TagResource", f"{LOGS}:g")},
+        ),
+        (
+            "cloudwatch",
+            "put_metric_alarm",
+            {
+                "AlarmName": "a",
+                "MetricName": "m",
+                "Namespace": "n",
+                "Period": 60,
+                "EvaluationPeriods": 1,
+                "ComparisonOperator": "GreaterThanThreshold",
+                "Tags": [{"Key": "k", "Value": "v"}],
+            },
+            {("cloudwatch:PutMetricAlarm", ALARM), ("cloudwatch:TagResource", ALARM)},
         ),
         (
             "sagemaker",

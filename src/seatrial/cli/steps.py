@@ -35,7 +35,9 @@ def profile(
     ] = None,
     idle: Annotated[
         bool,
-        typer.Option("--idle", help="With --endpoint: how long a sandbox stays idle; takes hours."),
+        typer.Option(
+            "--idle", help="With --endpoint: how long a sandbox stays idle; an hour or more."
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it costs.")] = False,
 ) -> None:

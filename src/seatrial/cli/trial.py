@@ -36,7 +36,8 @@ def profile_endpoint(options: Shared, given: TrialOptions) -> None:
     from seatrial.aws import client
     from seatrial.contracts import write_contract
     from seatrial.cost.prices import load_prices
-    from seatrial.trial.run import Surroundings, new_run_id, run_trial
+    from seatrial.trial.run import new_run_id, run_trial
+    from seatrial.trial.surroundings import Surroundings
 
     config = options.config()
     trial = make_trial(config, given)

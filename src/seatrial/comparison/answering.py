@@ -73,11 +73,8 @@ def answer(
     `clients` are boto3's for s3 and sagemaker, and as `find_served` says.
     """
     followed = _follow(request, config, tracking, clients)
-    champion = (
-        followed.champion
-        if followed
-        else tracking.champion(request.model, config.comparison.champion_alias)
-    )
+    alias = config.comparison.champion_alias
+    champion = followed.champion if followed else tracking.champion(request.model, alias)
     with TemporaryDirectory(prefix="seatrial-compare-") as folder:
         outcome = _Trial(request, config, tracking, clients, Path(folder)).run(champion, tell)
     return replace(outcome, followed=followed)

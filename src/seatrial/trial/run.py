@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from seatrial.aws import S3
-from seatrial.config import Config
-from seatrial.contracts import Payload
-from seatrial.contracts.trial import EndpointProfile, IdleTime, TierTrial, TrialPhase
+from seatrial.contracts.trial import EndpointProfile, TierTrial
 from seatrial.deployment.performing import perform
-from seatrial.endpoint import SYNTHETIC, wait_until_settled
+from seatrial.endpoint import wait_until_settled
 from seatrial.errors import CloudError, DeploymentError
-from seatrial.trial.idle import Probe, measure_idle
-from seatrial.trial.metrics import Observed, observe, setups
+from seatrial.trial.asking import Found, ask_all, leave_idle
+from seatrial.trial.metrics import Observed
 from seatrial.trial.plan import Trial
+from seatrial.trial.surroundings import Surroundings
 from seatrial.trial.temporary import Temporary, expired, remove
-from seatrial.trial.traffic import Ask, ErrorBudget, phases, send
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What is outside of the trial: AWS, the clock, and who listens."""
-
-    config: Config
-    clients: Mapping[str, Any]
-    say: Say
-    run_id: str
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sleep: Callable[[float], None] = time.sleep
-
-    @property
-    def prefix(self) -> str:
-        """What the names of all trial endpoints of this project begin with."""
-        return f"{self.config.project[:30]}-trial-"
 
 
 def run_trial(trial: Trial, around: Surroundings) -> EndpointProfile:
@@ -87,13 +64,13 @@ def try_tier(
     """One endpoint made, asked, left idle if so wanted, and removed, whatever happens."""
     endpoint = _temporary(trial, memory_size_mb, url, around)
     started_at = around.now()
-    found = _Found([], Observed((), complete=False), None, None, None)
+    found = Found([], Observed((), complete=False), None, None, None)
     left: list[str] = []
     try:
         _make(endpoint, found, around)
-        _ask_all(endpoint, trial, found, around, started_at)
+        ask_all(endpoint, trial, found, around, started_at)
         if idle and found.ended_early is None:
-            found.idle = _idle(endpoint, trial, found, around, started_at)
+            found.idle = leave_idle(endpoint, trial, found, around, started_at)
     except (CloudError, DeploymentError) as error:
         found.ended_early = str(error)
     finally:
@@ -116,17 +93,6 @@ def try_tier(
     )
 
 
-@dataclass
-class _Found:
-    """What is known of a tier so far."""
-
-    phases: list[TrialPhase]
-    observed: Observed
-    in_service_s: float | None
-    idle: IdleTime | None
-    ended_early: str | None
-
-
 def _temporary(trial: Trial, memory_size_mb: int, url: str, around: Surroundings) -> Temporary:
     config = around.config
     return Temporary(
@@ -141,7 +107,7 @@ def _temporary(trial: Trial, memory_size_mb: int, url: str, around: Surroundings
     )
 
 
-def _make(endpoint: Temporary, found: _Found, around: Surroundings) -> None:
+def _make(endpoint: Temporary, found: Found, around: Surroundings) -> None:
     around.say(f"{endpoint.memory_size_mb} MB: making {endpoint.name}")
     started = time.monotonic()
     for action in endpoint.plan(around.now()):
@@ -157,101 +123,6 @@ def _make(endpoint: Temporary, found: _Found, around: Surroundings) -> None:
             do="Read the reason, and try a larger memory size",
         )
     found.in_service_s = time.monotonic() - started
-
-
-def _ask_all(
-    endpoint: Temporary,
-    trial: Trial,
-    found: _Found,
-    around: Surroundings,
-    started_at: datetime,
-) -> None:
-    settings = around.config.trial
-    budget = ErrorBudget(settings.max_errors)
-    ask = _asking(endpoint.name, around.clients["sagemaker-runtime"])
-    for phase in phases(
-        endpoint.max_concurrency,
-        cold=settings.cold_requests,
-        warm=settings.warm_requests,
-        burst_s=settings.burst_s,
-    ):
-        around.say(f"{endpoint.memory_size_mb} MB: {phase.name}, {phase.clients} at a time")
-        found.phases.append(send(phase, trial.payloads, ask, budget))
-        if budget.spent.is_set():
-            found.ended_early = (
-                f"{budget.errors} errors, {budget.max_errors} allowed: {budget.first[:300]}"
-            )
-            break
-    around.say(f"{endpoint.memory_size_mb} MB: waiting for CloudWatch")
-    answered = sum(item.answered for item in found.phases)
-    found.observed = _observed(endpoint, around, started_at, answered)
-
-
-def _observed(
-    endpoint: Temporary, around: Surroundings, started_at: datetime, answered: int
-) -> Observed:
-    return observe(
-        endpoint.name,
-        endpoint.variant_name,
-        around.clients["cloudwatch"],
-        since=started_at,
-        answered=answered,
-        deadline_s=around.config.trial.metrics_deadline_s,
-        now=around.now,
-        sleep=around.sleep,
-    )
-
-
-def _idle(
-    endpoint: Temporary, trial: Trial, found: _Found, around: Surroundings, started_at: datetime
-) -> IdleTime:
-    """The endpoint is left alone for longer and longer; one small request ends each pause."""
-    smallest = min(trial.payloads, key=lambda item: len(item.body))
-    send_one = _asking(endpoint.name, around.clients["sagemaker-runtime"])
-    answered = sum(item.answered for item in found.phases)
-
-    def ask() -> None:
-        nonlocal answered
-        if (error := send_one(smallest)) is not None:
-            raise CloudError(
-                "the endpoint that was left idle",
-                got=error,
-                allowed="an answer",
-                do="Read its log group, and try again",
-            )
-        answered += 1
-
-    def counted() -> int:
-        return setups(_observed(endpoint, around, started_at, answered))
-
-    probe = Probe(ask, counted, around.now, around.sleep)
-    return measure_idle(
-        probe, around.config.trial, lambda line: around.say(f"{endpoint.memory_size_mb} MB: {line}")
-    )
-
-
-def _asking(name: str, runtime: Any) -> Ask:
-    """Sends one payload, without retries: a retried throttle would not be seen."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    def ask(payload: Payload) -> str | None:
-        try:
-            answer = runtime.invoke_endpoint(
-                EndpointName=name,
-                ContentType=payload.content_type,
-                Accept=payload.content_type,
-                CustomAttributes=SYNTHETIC,
-                Body=payload.body.encode(),
-            )
-            answer["Body"].read()
-        except ClientError as error:
-            told = error.response["Error"]
-            return f"{told['Code']}: {told['Message']}"
-        except BotoCoreError as error:
-            return f"{type(error).__name__}: {error}"
-        return None
-
-    return ask
 
 
 def new_run_id(seed: str, now: datetime) -> str:

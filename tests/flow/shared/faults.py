@@ -220,6 +220,7 @@ def _check_kept_warm(dock: Dock) -> None:
     """By what the configuration says, and by nothing else."""
     schedule = find_schedule(ping_schedule_name(dock.name), dock.clients["scheduler"])
     rate = schedule["ScheduleExpression"] if schedule else None
+    assert schedule is None or schedule["Description"].endswith("300 s, which is assumed")
     assert rate == ("rate(4 minutes)" if dock.config.warm.mode == "pings" else None)
     targets = find_targets(dock.name, dock.clients)
     bounds = [(item["MinCapacity"], item["MaxCapacity"]) for item in targets]
