@@ -16,8 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seatrial.contracts import Baseline, write_contract
-from seatrial.monitoring.bounds import chance_bounds
+from seatrial.config import load_config
+from seatrial.contracts import write_contract
+from seatrial.monitoring.baseline import Rows
+from seatrial.monitoring.subject import Subject, make_baseline
 from seatrial.monitoring.summary import summarise_reference
 
 NUMBERS, TEXTS = 20, 5
@@ -72,22 +74,9 @@ def make(folder: Path, rows: int) -> None:
     write_parquet(folder / "window.parquet" / "part-0.parquet", rows, seed=1, moved_by=MOVED_BY)
     columns = draw_columns(REFERENCE_ROWS, seed=[0, 0], moved_by=0)
     reference = summarise_reference(columns, categorical=())
-    baseline = Baseline(
-        model_package_arn=None,
-        task="binary_classification",
-        target="target",
-        rows=reference.rows,
-        started_at=None,
-        ended_at=None,
-        input_columns=tuple(columns),
-        output_columns=(),
-        bounds=chance_bounds(reference, window_h=168, floor=0.1),
-        bound_method="independent resampling",
-        false_alert_every_windows=20,
-        held_out_rows=0,
-        seed=0,
-        quality={},
-    )
+    subject = Subject(task="binary_classification", target="target", input_columns=tuple(columns))
+    monitoring = load_config().monitoring
+    baseline = make_baseline(subject, [Rows(columns, None)], reference, monitoring, seed=0)
     write_contract(reference, folder / "summary.json")
     write_contract(baseline, folder / "baseline.json")
 

@@ -29,7 +29,7 @@ from seatrial.contracts import (
 from seatrial.errors import InputError
 from seatrial.monitoring.bounds import cut_blocks, upper_bound
 from seatrial.monitoring.columns import take
-from seatrial.monitoring.domain_classifier import Separation, evenly, separate
+from seatrial.monitoring.domain_classifier import Separation, evenly, separate, spaced
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -90,8 +90,9 @@ def tell_blocks(
     rows = count.of(min(map(len, blocks)))
     aucs = []
     for block in blocks:
-        rest = evenly(take(columns, order[~np.isin(order, block)]), rows)
-        aucs.append(separate(rest, evenly(take(columns, block), rows), like).auc)
+        rest = spaced(order[~np.isin(order, block)], rows)
+        sides = take(columns, rest), take(columns, spaced(block, rows))
+        aucs.append(separate(*sides, like).auc)
     return Told(tuple(columns), np.array(aucs), rows)
 
 

@@ -87,8 +87,17 @@ def separate(
 
 def evenly(columns: Mapping[str, Array], wanted: int) -> dict[str, Array]:
     """So many of the rows, in their order and as far from each other as can be."""
-    rows = len(next(iter(columns.values())))
-    return take(columns, np.linspace(0, rows - 1, wanted).astype(np.int64))
+    return take(columns, spaced(np.arange(len(next(iter(columns.values())))), wanted))
+
+
+def spaced(rows: Array, wanted: int) -> Array:
+    """So many of these row numbers, from the first to the last.
+
+    >>> spaced(np.array([3, 5, 8, 9, 12]), 3).tolist()
+    [3, 8, 12]
+    """
+    chosen: Array = rows[np.linspace(0, len(rows) - 1, wanted).astype(np.int64)]
+    return chosen
 
 
 def _learn(known: list[Array], categorical: list[int]) -> Any:

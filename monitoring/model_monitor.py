@@ -117,7 +117,7 @@ def _numbers(present: Array) -> dict[str, Any]:
 def sketch_levels(ordered: Array, most: int) -> list[list[float]]:
     """A KLL sketch: a value of level i stands for 2**i of them, its neighbours in order.
 
-    >>> sketch_levels(np.arange(9.0), 4)
+    >>> sketch_levels(np.arange(9.0), 2)
     [[8.0], [], [1.0, 5.0]]
     """
     level = 0

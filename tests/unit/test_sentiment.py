@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from seatrial.contracts import Baseline, DriftReport
+from seatrial.config import load_config
+from seatrial.contracts import DriftReport
 from seatrial.examples.sentiment.data import TARGET, TEXT, load_snippets
-from seatrial.monitoring.bounds import chance_bounds
+from seatrial.monitoring.baseline import Rows
 from seatrial.monitoring.drift import decide
+from seatrial.monitoring.subject import Subject, make_baseline
 from seatrial.monitoring.summary import summarise, summarise_reference
 from seatrial.monitoring.text import learn_texts
 
@@ -26,21 +28,12 @@ def test_the_parts_are_as_the_readme_counts_them() -> None:
 def judged() -> dict[str, DriftReport]:
     texts, measured = learn_texts({TEXT: SNIPPETS.training[TEXT].to_numpy(dtype=object)})
     reference = summarise_reference(measured, categorical=())
-    baseline = Baseline(
-        model_package_arn=None,
-        task="binary_classification",
-        target=TARGET,
-        rows=reference.rows,
-        started_at=None,
-        ended_at=None,
-        input_columns=(TEXT,),
-        output_columns=(),
-        bounds=tuple(chance_bounds(reference, window_h=168, floor=0.1)),
-        bound_method="independent resampling",
-        false_alert_every_windows=100,
-        held_out_rows=0,
+    baseline = make_baseline(
+        Subject(task="binary_classification", target=TARGET, input_columns=(TEXT,)),
+        [Rows(measured, None)],
+        reference,
+        load_config(None, monitoring={"false_alert_every_windows": 100}).monitoring,
         seed=1,
-        quality={},
     )
     windows = {"products": SNIPPETS.live, "films": SNIPPETS.films}
     return {
