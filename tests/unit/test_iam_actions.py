@@ -278,8 +278,8 @@ def seen(service: str, method: str, **parameters: Any) -> set[tuple[str, str]]:
         (
             "ecr",
             "describe_images",
-            {"repositoryName": "r"},
-            {("ecr:DescribeImages", "arn:aws:ecr:us-east-1:123456789012:repository/r")},
+            {"repositoryName": "serving"},
+            {("ecr:DescribeImages", "arn:aws:ecr:us-east-1:123456789012:repository/serving")},
         ),
         ("ecr", "get_authorization_token", {}, {("ecr:GetAuthorizationToken", "*")}),
         ("dynamodb", "list_tables", {}, {("dynamodb:ListTables", "*")}),
