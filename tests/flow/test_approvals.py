@@ -158,7 +158,7 @@ def test_rejecting_what_serves_rolls_back_and_rejecting_anything_else_does_not(
 
 
 def test_the_rejection_rule_starts_the_rollback_pipeline(approvals: Approvals) -> None:
-    names = {f"approved-{name}" for name in ("readiness", "monitoring", "rollback")}
+    names = {f"approved-{name}" for name in ("readiness", "monitoring", "review", "rollback")}
     assert approvals.pipelines == names
     (arn,), before = approvals.register(1), approvals.started()
     approvals.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
