@@ -15,7 +15,7 @@ import numpy as np
 
 from seatrial.monitoring.bodies import Bodies, read_bodies
 from seatrial.monitoring.columns import arrow_type
-from seatrial.serving.codec import decode, decode_answer
+from seatrial.serving.arrays import decode, decode_answer
 from seatrial.serving.columns import Typed
 from seatrial.serving.errors import ServingError
 from seatrial.serving.signature import Signature

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.serving.columns import Typed, read_columns
+from seatrial.serving.columns import Typed, Values, read_columns
 from seatrial.serving.errors import RequestError
 from seatrial.serving.json_rows import require_known
 
@@ -34,7 +34,7 @@ _KINDS = "fiubU"
 _LAST_CHARACTER = 0x10FFFF
 
 
-def read_npy(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
+def read_npy(body: bytes, columns: Sequence[Typed]) -> dict[str, Values]:
     """The columns of an npy body."""
     array = _array(body)
     names = [column.name for column in columns]
@@ -53,12 +53,12 @@ def read_npy(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
     return read_columns(columns, values, len(array), text=False)
 
 
-def write_npy(columns: Mapping[str, Array]) -> bytes:
+def write_npy(columns: Mapping[str, Values]) -> bytes:
     """The columns as a structured array; a missing number is NaN, a missing text is empty."""
     plain = {
         name: np.array([value or "" for value in values], dtype=np.str_)
-        if values.dtype.kind == "O"
-        else values
+        if isinstance(values[0], str | None)
+        else np.array(values)
         for name, values in columns.items()
     }
     # numpy cannot save text of no characters

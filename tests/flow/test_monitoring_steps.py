@@ -47,7 +47,7 @@ from seatrial.contracts import (
 from seatrial.endpoint import BASELINE_TAG, PACKAGE_TAG, RECORDS_TAG
 from seatrial.errors import InputError
 from seatrial.monitoring.selftest import seed_from, self_tests
-from seatrial.serving.codec import encode
+from seatrial.serving.arrays import encode
 from seatrial.serving.model import Model
 from seatrial.steps import (
     build_baseline,

@@ -18,7 +18,8 @@ from seatrial.monitoring.batches import RecordBatch
 from seatrial.monitoring.decoding import Decoded, Refused, decode_alike
 from seatrial.monitoring.records import Record, read_line
 from seatrial.serving.caller import Caller
-from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY, decode
+from seatrial.serving.arrays import decode
+from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY
 from seatrial.serving.errors import RequestError, StartError
 from seatrial.serving.invocation import Answer, Request, refusal
 from seatrial.serving.record import Records, Served
