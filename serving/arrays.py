@@ -53,12 +53,17 @@ def decode_answer(body: bytes, content_type: str, signature: Signature) -> dict[
 
 def encode(answer: Mapping[str, Array], name: str) -> bytes:
     """The answer as a body of the content type `name`."""
-    return codec.encode({column: values.tolist() for column, values in answer.items()}, name)
+    return codec.encode(as_lists(answer), name)
 
 
 def as_arrays(columns: Mapping[str, Values], types: Sequence[Typed]) -> dict[str, Array]:
     """The columns that columns.py has read."""
     return {item.name: _as_array(columns[item.name], item.type) for item in types}
+
+
+def as_lists(columns: Mapping[str, Array]) -> dict[str, Values]:
+    """The columns as the server writes them."""
+    return {name: values.tolist() for name, values in columns.items()}
 
 
 def is_missing(values: Array) -> Array:
