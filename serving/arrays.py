@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +122,6 @@ def _answer(item: Output, raw: Tensor) -> Array:
 
 
 def _as_array(values: Values, kind: str) -> Array:
-    if isinstance(values, array):
-        return np.frombuffer(values, dtype=values.typecode)
     if kind != "string":
         return np.array(values)
     found = np.empty(len(values), dtype=object)

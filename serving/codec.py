@@ -7,7 +7,7 @@ order they were sent in. npy alone takes numpy, which is imported with the first
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from seatrial.serving.columns import Typed, Values
 from seatrial.serving.csv_rows import read_csv, write_csv
@@ -26,8 +26,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADERS = {None: None, "present": True, "absent": False}  # RFC 4180
 
 
-@dataclass(frozen=True)
-class MediaType:
+class MediaType(NamedTuple):
     """A content type: its name, and those of its parameters that matter here."""
 
     name: str

@@ -1,15 +1,14 @@
-"""The values of one column, as many as there are rows; a missing value stays missing.
+"""The values of one column, a list with one for each row; a missing value stays missing.
 
-    type            values                    missing
-    string          list of str               None
-    float, double   array of doubles          NaN
-    integer, long   array of 64-bit           NaN (integers beyond 2**53 are then rounded)
-                    integers, of doubles if
-                    any value is missing
-    boolean         list of bool, array of    NaN
-                    doubles if any is missing
+    type            values                      missing
+    string          str                         None
+    float, double   float                       NaN
+    integer, long   int, float if any value     NaN (integers beyond 2**53 are then rounded)
+                    is missing
+    boolean         bool, float if any value    NaN
+                    is missing
 
-Arrays are the standard library's: the import of numpy takes more CPU time than a whole cold start
+They are not numpy's arrays, because the import of numpy takes more CPU time than a whole cold start
 without it. In CSV an empty cell is missing, in JSON null is; an empty string in JSON is a text of
 its own. Infinite numbers are refused: no model here was validated on them, and JSON cannot carry
 them back.
@@ -18,13 +17,12 @@ them back.
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from seatrial.serving.errors import RequestError
 
-Values = Sequence[Any]
+Values = list[Any]
 # Turns all values of a column at once; ValueError if one of them is not of its type.
 Reader = Callable[[Sequence[Any]], Values]
 
@@ -69,11 +67,11 @@ def read_columns(
 
 def first_missing(values: Values) -> int | None:
     """The first row without a value; None if each has one."""
-    if not isinstance(values, array):
-        return values.index(None) if None in values else None
-    if values.typecode != "d" or not math.isnan(sum(values)):
-        return None
-    return next((row for row, value in enumerate(values) if value != value), None)
+    if type(values[0]) is float:
+        if not math.isnan(sum(values)):
+            return None
+        return next((row for row, value in enumerate(values) if value != value), None)
+    return values.index(None) if None in values else None
 
 
 def _read(column: Typed, values: Sequence[Any], *, text: bool) -> Values:
@@ -81,7 +79,8 @@ def _read(column: Typed, values: Sequence[Any], *, text: bool) -> Values:
     try:
         found = reader(values)
     except ValueError as error:
-        raise _wrong_value(column, values, reader, text=text) from error
+        row = next(row for row, value in enumerate(values) if not _readable(reader, value))
+        raise wrong_value(column, row, values[row], text=text) from error
     if column.required:
         row = first_missing(found)
         if row is not None:
@@ -96,13 +95,8 @@ def _read(column: Typed, values: Sequence[Any], *, text: bool) -> Values:
     return found
 
 
-def _wrong_value(
-    column: Typed, values: Sequence[Any], reader: Reader, *, text: bool
-) -> RequestError:
-    """The error for the first value that the reader does not take."""
-    row, value = next(
-        (row, value) for row, value in enumerate(values) if not _readable(reader, value)
-    )
+def wrong_value(column: Typed, row: int, value: object, *, text: bool) -> RequestError:
+    """The error for a value that is not of the column's type."""
     empty = "" if column.required else f", or {'an empty cell' if text else 'null'} if unknown"
     return RequestError(
         f"a value is not of its column's type, {column.type}",
@@ -136,20 +130,13 @@ def _missing(column: Typed, rows: int) -> Values:
 
 def no_values(rows: int, *, text: bool) -> Values:
     """A column that is missing in every row."""
-    return [None] * rows if text else array("d", [math.nan]) * rows
+    return [None if text else math.nan] * rows
 
 
-def _doubles(numbers: Sequence[float], largest: float) -> Values:
-    """The numbers, if none is larger; NaN is no number."""
-    total = sum(numbers)
-    if math.isnan(total):
-        present = [number for number in numbers if number == number]
-    else:
-        present = numbers
-    if not (largest == DOUBLE_MAX and math.isfinite(total)) and present:
-        if max(present) > largest or min(present) < -largest:
-            raise ValueError("too large")
-    return array("d", numbers)
+def _require_within(numbers: Sequence[float | None], largest: float) -> None:
+    """ValueError if one of the numbers, of which none is NaN, is larger, either way."""
+    if max(map(abs, filter(None, numbers)), default=0) > largest:
+        raise ValueError("too large")
 
 
 def _integers(values: Sequence[int | float | None], bits: int) -> Values:
@@ -159,15 +146,14 @@ def _integers(values: Sequence[int | float | None], bits: int) -> Values:
     largest = 2 ** (bits - 1)
     if any(value is not None and not -largest <= value < largest for value in whole):
         raise ValueError("too large")
-    return array("d", _with_nan(whole)) if None in whole else array("q", whole)
+    return _with_nan(whole)
 
 
-def _booleans(values: Sequence[bool | None]) -> Values:
-    return array("d", _with_nan(values)) if None in values else list(values)
-
-
-def _with_nan(values: Sequence[Any]) -> list[Any]:
-    return [math.nan if value is None else value for value in values]
+def _with_nan(values: Sequence[Any]) -> Values:
+    """The values; as floats, with NaN for those that are missing, if one is."""
+    if None not in values:
+        return list(values)
+    return [math.nan if value is None else float(value) for value in values]
 
 
 def _text_strings(cells: Sequence[str]) -> Values:
@@ -176,7 +162,14 @@ def _text_strings(cells: Sequence[str]) -> Values:
 
 def _text_doubles(cells: Sequence[str], largest: float = DOUBLE_MAX) -> Values:
     _refuse_underscores(cells)
-    return _doubles([float(cell) if cell else math.nan for cell in cells], largest)
+    numbers = [float(cell) if cell else math.nan for cell in cells]
+    total, present = sum(numbers), numbers
+    if math.isnan(total):
+        present = [number for number in numbers if number == number]
+        total = sum(present)
+    if largest < DOUBLE_MAX or not math.isfinite(total):
+        _require_within(present, largest)
+    return numbers
 
 
 def _text_integers(cells: Sequence[str], bits: int) -> Values:
@@ -189,7 +182,7 @@ def _text_integers(cells: Sequence[str], bits: int) -> Values:
 
 def _text_booleans(cells: Sequence[str]) -> Values:
     try:
-        return _booleans([_BOOLEANS[cell.lower()] for cell in cells])
+        return _with_nan([_BOOLEANS[cell.lower()] for cell in cells])
     except KeyError as error:
         raise ValueError("not a boolean") from error
 
@@ -202,14 +195,29 @@ def _refuse_underscores(cells: Sequence[str]) -> None:
 
 def _of_kinds(values: Sequence[Any], *kinds: type) -> Sequence[Any]:
     """The values, if each is null or of one of the kinds; true is not a number here."""
-    if not set(map(type, values)) <= {*kinds, _NONE}:
-        raise ValueError("not of this type")
+    _kinds(values, *kinds)
     return values
 
 
-def _json_doubles(values: Sequence[Any], largest: float = DOUBLE_MAX) -> Values:
-    numbers = _of_kinds(values, float, int)
-    return _doubles(_with_nan(numbers) if None in numbers else numbers, largest)
+def _kinds(values: Sequence[Any], *allowed: type) -> set[type]:
+    kinds = set(map(type, values))
+    if not kinds <= {*allowed, _NONE}:
+        raise ValueError("not of this type")
+    return kinds
+
+
+def _json_doubles(values: Sequence[Any]) -> Values:
+    """The numbers; JSON has no infinite one."""
+    kinds = _kinds(values, float, int)
+    if int in kinds:
+        return [math.nan if value is None else float(value) for value in values]
+    return [math.nan if value is None else value for value in values]
+
+
+def _json_floats(values: Sequence[Any]) -> Values:
+    numbers = _json_doubles(values)
+    _require_within(values, FLOAT_MAX)
+    return numbers
 
 
 _TEXT_READERS: dict[str, Reader] = {
@@ -223,8 +231,8 @@ _TEXT_READERS: dict[str, Reader] = {
 _JSON_READERS: dict[str, Reader] = {
     "string": lambda values: list(_of_kinds(values, str)),
     "double": _json_doubles,
-    "float": lambda values: _json_doubles(values, FLOAT_MAX),
+    "float": _json_floats,
     "long": lambda values: _integers(_of_kinds(values, int, float), 64),
     "integer": lambda values: _integers(_of_kinds(values, int, float), 32),
-    "boolean": lambda values: _booleans(_of_kinds(values, bool)),
+    "boolean": lambda values: _with_nan(_of_kinds(values, bool)),
 }

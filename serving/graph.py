@@ -6,6 +6,7 @@ import math
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from seatrial.serving.columns import Values, no_values
@@ -22,6 +23,10 @@ ELEMENT_NAMES = {
     "bool": "bool",
     "string": "text",
 }
+# From here on a column at a time is quicker than a row at a time; for one row of an image it takes
+# seven times as long.
+_MANY_ROWS = 16
+_ARRAY_LETTERS = {"?": "B"}
 _FLOATS = ("float", "double")
 
 
@@ -60,19 +65,17 @@ class Feed(NamedTuple):
             return ["" if value is None else value for value in values]
         return values if self.element in _FLOATS else _whole(column, values, self.element)
 
-    def _packed(self, values: Sequence[Values], rows: int) -> bytearray:
-        letter, width = LETTERS[self.element], len(values)
-        if self.element == "float" and all(_is_whole(numbers) for numbers in values):
+    def _packed(self, values: Sequence[Values], rows: int) -> Any:
+        letter = LETTERS[self.element]
+        if self.element == "float" and all(type(numbers[0]) is not float for numbers in values):
             values = [[_rounded_once(number) for number in numbers] for numbers in values]
-        lines = values if width == 1 else zip(*values, strict=True)
-        line = struct.Struct(f"{rows if width == 1 else width}{letter}")
-        packed = bytearray(rows * width * struct.calcsize(letter))
         try:
-            for number, numbers in enumerate(lines):
-                line.pack_into(packed, number * line.size, *numbers)
+            if len(values) > 1 and rows >= _MANY_ROWS:
+                return _packed_by_column(letter, values, rows)
+            numbers = values[0] if len(values) == 1 else chain.from_iterable(zip(*values, strict=True))
+            return bytearray(struct.pack(f"<{rows * len(values)}{letter}", *numbers))
         except (OverflowError, struct.error) as error:
             raise self._too_large(values) from error
-        return packed
 
     def _too_large(self, values: Sequence[Values]) -> RequestError:
         """The error for the first number that an element cannot hold."""
@@ -142,7 +145,7 @@ def _interleaved(values: Sequence[Values]) -> Values:
 
 def _whole(column: Column, values: Values, element: str) -> Values:
     """The values as whole numbers, or booleans; RequestError for one that is none."""
-    if isinstance(values, array) and values.typecode == "d":
+    if type(values[0]) is float:
         for row, value in enumerate(values):
             if value != value:
                 allowed = f"a value: the graph takes {ELEMENT_NAMES[element]}"
@@ -157,10 +160,6 @@ def _whole(column: Column, values: Values, element: str) -> Values:
     return values
 
 
-def _is_whole(values: Values) -> bool:
-    return not isinstance(values, array) or values.typecode == "q"
-
-
 def _rounded_once(number: int) -> int:
     """A number that makes the same 32-bit float, and is exact as a double on the way there."""
     if -(2**53) <= number <= 2**53:
@@ -168,9 +167,18 @@ def _rounded_once(number: int) -> int:
     return number & ~0x7FF | bool(number & 0x7FF) << 11
 
 
+def _packed_by_column(letter: str, values: Sequence[Values], rows: int) -> array[Any]:
+    column = struct.Struct(f"<{rows}{letter}")
+    kind = _ARRAY_LETTERS.get(letter, letter)
+    packed = array(kind, bytes(column.size * len(values)))
+    for place, numbers in enumerate(values):
+        packed[place :: len(values)] = array(kind, column.pack(*numbers))
+    return packed
+
+
 def _fits(letter: str, number: Any) -> bool:
     try:
-        struct.pack(letter, number)
+        struct.pack(f"<{letter}", number)
     except (OverflowError, struct.error):
         return False
     return True

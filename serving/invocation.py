@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -62,6 +61,8 @@ def answer(respond: Responder, request: Request) -> Answer:
         sys.stderr.write(f"seatrial: {error}\n")
         return refusal(error, 500)
     except Exception as error:  # whatever it is, the caller gets an answer and the log a trace
+        import traceback
+
         traceback.print_exc(file=sys.stderr)
         return refusal(fault(error), 500)
 

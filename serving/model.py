@@ -14,8 +14,8 @@ numbers cannot take one.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.serving.bound import BoundRow, bind_row
@@ -29,6 +29,8 @@ from seatrial.serving.tensors import Tensor
 from seatrial.serving.threads import thread_count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -50,19 +52,19 @@ class Model:
         self._may_bind = True
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int | None = None) -> Model:
+    def load(cls, folder: Path | str, *, threads: int | None = None) -> Model:
         """The model in `folder`; StartError if there is none that can be served.
 
         `threads` of computation, by default one for each CPU that this process may really use.
         """
         signature = read_signature(folder)
-        path = folder / signature.model_file
+        path = os.path.join(folder, signature.model_file)
         try:
             session = Session(path, threads or thread_count())
         except OrtError as error:
             raise StartError(
                 "the model cannot be loaded",
-                got=f"{path.name}: {error}",
+                got=f"{signature.model_file}: {error}",
                 allowed="an ONNX file that this version of ONNX Runtime can run",
                 do="Pack the model again, with this version of seatrial",
             ) from error

@@ -8,11 +8,11 @@ library lies in it, and its C API is the same from one version to the next.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
+from ctypes import byref, c_char_p, c_int, c_size_t, c_uint32, c_void_p
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from seatrial.serving.errors import StartError
@@ -20,54 +20,49 @@ from seatrial.serving.errors import StartError
 # The least version whose API has all that is in the table.
 _API_VERSION = 24
 # Where a function stands in the struct OrtApi of onnxruntime_c_api.h, to which new ones are only
-# ever appended; and what it takes.
-_AT = POINTER(c_void_p)
-_FUNCTIONS: dict[str, tuple[int, tuple[Any, ...]]] = {
-    "CreateEnv": (3, (c_int, c_char_p, _AT)),
-    "DisableTelemetryEvents": (6, (c_void_p,)),
-    "CreateSession": (7, (c_void_p, c_char_p, c_void_p, _AT)),
-    "Run": (9, (c_void_p, c_void_p, _AT, _AT, c_size_t, _AT, c_size_t, _AT)),
-    "CreateSessionOptions": (10, (_AT,)),
-    "DisableCpuMemArena": (19, (c_void_p,)),
-    "SetSessionLogSeverityLevel": (22, (c_void_p, c_int)),
-    "SetIntraOpNumThreads": (24, (c_void_p, c_int)),
-    "SetInterOpNumThreads": (25, (c_void_p, c_int)),
-    "SessionGetInputCount": (30, (c_void_p, POINTER(c_size_t))),
-    "SessionGetOutputCount": (31, (c_void_p, POINTER(c_size_t))),
-    "SessionGetInputTypeInfo": (33, (c_void_p, c_size_t, _AT)),
-    "SessionGetOutputTypeInfo": (34, (c_void_p, c_size_t, _AT)),
-    "SessionGetInputName": (36, (c_void_p, c_size_t, c_void_p, _AT)),
-    "SessionGetOutputName": (37, (c_void_p, c_size_t, c_void_p, _AT)),
-    "CreateTensorAsOrtValue": (48, (c_void_p, c_void_p, c_size_t, c_int, _AT)),
-    "CreateTensorWithDataAsOrtValue": (
-        49,
-        (c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, c_int, _AT),
-    ),
-    "GetTensorMutableData": (51, (c_void_p, _AT)),
-    "FillStringTensor": (52, (c_void_p, POINTER(c_char_p), c_size_t)),
-    "GetStringTensorDataLength": (53, (c_void_p, POINTER(c_size_t))),
-    "GetStringTensorContent": (54, (c_void_p, c_void_p, c_size_t, c_void_p, c_size_t)),
-    "CastTypeInfoToTensorInfo": (55, (c_void_p, _AT)),
-    "GetOnnxTypeFromTypeInfo": (56, (c_void_p, POINTER(c_int))),
-    "GetTensorElementType": (60, (c_void_p, POINTER(c_int))),
-    "GetDimensionsCount": (61, (c_void_p, POINTER(c_size_t))),
-    "GetDimensions": (62, (c_void_p, c_void_p, c_size_t)),
-    "GetSymbolicDimensions": (63, (c_void_p, POINTER(c_char_p), c_size_t)),
-    "GetTensorTypeAndShape": (65, (c_void_p, _AT)),
-    "CreateCpuMemoryInfo": (69, (c_int, c_int, _AT)),
-    "AllocatorFree": (76, (c_void_p, c_void_p)),
-    "GetAllocatorWithDefaultOptions": (78, (_AT,)),
-    "AddSessionConfigEntry": (130, (c_void_p, c_char_p, c_char_p)),
-    "RunWithBinding": (133, (c_void_p, c_void_p, c_void_p)),
-    "CreateIoBinding": (134, (c_void_p, _AT)),
-    "BindInput": (136, (c_void_p, c_char_p, c_void_p)),
-    "BindOutput": (137, (c_void_p, c_char_p, c_void_p)),
-    "GetResizedStringTensorElementBuffer": (252, (c_void_p, c_size_t, c_size_t, _AT)),
+# ever appended; and what it takes: pointers, ints and sizes.
+_TYPES = {"p": c_void_p, "i": c_int, "n": c_size_t}
+_FUNCTIONS = {
+    "CreateEnv": (3, "ipp"),
+    "DisableTelemetryEvents": (6, "p"),
+    "CreateSession": (7, "pppp"),
+    "Run": (9, "ppppnpnp"),
+    "CreateSessionOptions": (10, "p"),
+    "DisableCpuMemArena": (19, "p"),
+    "SetSessionLogSeverityLevel": (22, "pi"),
+    "SetIntraOpNumThreads": (24, "pi"),
+    "SetInterOpNumThreads": (25, "pi"),
+    "SessionGetInputCount": (30, "pp"),
+    "SessionGetOutputCount": (31, "pp"),
+    "SessionGetInputTypeInfo": (33, "pnp"),
+    "SessionGetOutputTypeInfo": (34, "pnp"),
+    "SessionGetInputName": (36, "pnpp"),
+    "SessionGetOutputName": (37, "pnpp"),
+    "CreateTensorAsOrtValue": (48, "ppnip"),
+    "CreateTensorWithDataAsOrtValue": (49, "ppnpnip"),
+    "GetTensorMutableData": (51, "pp"),
+    "FillStringTensor": (52, "ppn"),
+    "GetStringTensorDataLength": (53, "pp"),
+    "GetStringTensorContent": (54, "ppnpn"),
+    "CastTypeInfoToTensorInfo": (55, "pp"),
+    "GetOnnxTypeFromTypeInfo": (56, "pp"),
+    "GetTensorElementType": (60, "pp"),
+    "GetDimensionsCount": (61, "pp"),
+    "GetDimensions": (62, "ppn"),
+    "GetSymbolicDimensions": (63, "ppn"),
+    "GetTensorTypeAndShape": (65, "pp"),
+    "CreateCpuMemoryInfo": (69, "iip"),
+    "AllocatorFree": (76, "pp"),
+    "GetAllocatorWithDefaultOptions": (78, "p"),
+    "AddSessionConfigEntry": (130, "ppp"),
+    "RunWithBinding": (133, "ppp"),
+    "CreateIoBinding": (134, "pp"),
+    "BindInput": (136, "ppp"),
+    "BindOutput": (137, "ppp"),
+    "GetResizedStringTensorElementBuffer": (252, "pnnp"),
 }
 _RELEASES = {
-    "ReleaseEnv": 92,
     "ReleaseStatus": 93,
-    "ReleaseMemoryInfo": 94,
     "ReleaseSession": 95,
     "ReleaseValue": 96,
     "ReleaseTypeInfo": 98,
@@ -100,10 +95,10 @@ class OrtError(Exception):
 class Library:
     """The library; `call` raises OrtError for whatever fails."""
 
-    def __init__(self, path: Path) -> None:
-        library = ctypes.CDLL(str(path))
-        library.OrtGetApiBase.restype = _AT
-        get_api = ctypes.CFUNCTYPE(_AT, c_uint32)(library.OrtGetApiBase()[0] or 0)
+    def __init__(self, path: str) -> None:
+        library = ctypes.CDLL(path)
+        library.OrtGetApiBase.restype = pointer = ctypes.POINTER(c_void_p)
+        get_api = ctypes.CFUNCTYPE(pointer, c_uint32)(library.OrtGetApiBase()[0] or 0)
         self._table = get_api(_API_VERSION)
         self._code = ctypes.CFUNCTYPE(c_int, c_void_p)(self._at(_GET_ERROR_CODE))
         self._message = ctypes.CFUNCTYPE(c_char_p, c_void_p)(self._at(_GET_ERROR_MESSAGE))
@@ -115,7 +110,8 @@ class Library:
     def function(self, name: str) -> Callable[..., int | None]:
         """The function itself: it gives a status, which is None if all is well, for `check`."""
         if name not in self._functions:
-            place, takes = _FUNCTIONS[name]
+            place, kinds = _FUNCTIONS[name]
+            takes = [_TYPES[kind] for kind in kinds]
             self._functions[name] = ctypes.CFUNCTYPE(c_void_p, *takes)(self._at(place))
         function: Callable[..., int | None] = self._functions[name]
         return function
@@ -146,12 +142,14 @@ class Library:
         return thing
 
 
-def find_library() -> Path:
+def find_library() -> str:
     """The library of the installed package; StartError if there is none."""
     for folder in sys.path:
-        found = sorted(Path(folder, "onnxruntime", "capi").glob("libonnxruntime.so.*"))
-        if found:
-            return found[-1]
+        place = os.path.join(folder, "onnxruntime", "capi")
+        names = os.listdir(place) if os.path.isdir(place) else []
+        for name in names:
+            if name.startswith("libonnxruntime.so."):
+                return os.path.join(place, name)
     raise StartError(
         "ONNX Runtime's library cannot be found",
         got="no onnxruntime/capi/libonnxruntime.so.* on the module path",
@@ -172,6 +170,9 @@ class Runtime(NamedTuple):
 @lru_cache(maxsize=1)
 def runtime() -> Runtime:
     """ONNX Runtime, started at the first call; StartError if it is not installed."""
+    # Wheels of 1.29 and later write a device id to the home folder and send events to Microsoft,
+    # from their environment's creation on; they look at this once, before that.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     library = Library(find_library())
     environment = library.made("CreateEnv", ERRORS_ONLY, b"seatrial")
     library.call("DisableTelemetryEvents", environment)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -23,14 +23,11 @@ from seatrial.serving.columns import DOUBLE_MAX, FLOAT_MAX
 from seatrial.serving.model import Model
 from seatrial.serving.tensors import LETTERS, Tensor
 
-Rows = Sequence[Sequence[float | None]]
-
 # Numbers strictly within these are read alike by both ways. Whole ones have no rounding there.
 _LARGEST = {"double": DOUBLE_MAX, "float": FLOAT_MAX, "long": 2.0**53, "integer": 2.0**31 - 1}
 _ELEMENT_LARGEST = {"float": FLOAT_MAX, "double": DOUBLE_MAX}
 _WHOLE = ("long", "integer")
 _JSON_START = re.compile(rb'\s*\{\s*"(?:instances"\s*:\s*\[\s*\[|dataframe_split"\s*:)')
-_NUMBERS = frozenset({float, int})
 _CSV_BYTES = b"0123456789+-.eE,\n"
 
 
@@ -50,14 +47,13 @@ class PlainRows:
         columns = model.signature.inputs
         self._names, self._width = [column.name for column in columns], len(columns)
         self._element, self._shape = feed.element, feed.shape
-        self._line = struct.Struct(f"{self._width}{LETTERS[feed.element]}")
+        self._letter = LETTERS[feed.element]
         largest = _ELEMENT_LARGEST[feed.element]
-        limits = [min(_LARGEST[column.type], largest) for column in columns]
-        # Most often one limit for all.
-        self._least_limit = min(limits)
-        self._limits = limits
+        self._limits = [min(_LARGEST[column.type], largest) for column in columns]
+        # What a column of doubles holds and an element does not, cannot be packed.
+        self._unlimited = all(column.type == "double" for column in columns)
         self._whole = [place for place, column in enumerate(columns) if column.type in _WHOLE]
-        self._required = [column.required for column in columns]
+        self._required = [place for place, column in enumerate(columns) if column.required]
         # A first line of such names could be a header.
         self._reads_csv = all(name.encode().translate(None, _CSV_BYTES) for name in self._names)
 
@@ -65,14 +61,19 @@ class PlainRows:
         """The tensor of these rows; None if the careful way has to read them."""
         if kind.name == JSON:
             rows = self._json(body)
+            numbers = list(chain.from_iterable(rows)) if rows else None
         elif kind.name == CSV and self._reads_csv and not kind.header:
-            rows = self._csv(body)
+            numbers = self._csv(body)
         else:
-            rows = None
-        return None if not rows else self._tensor(rows)
+            numbers = None
+        try:
+            return None if numbers is None else self._tensor(numbers)
+        except (TypeError, OverflowError):  # no number, or too large a one
+            return None
 
-    def _json(self, body: bytes) -> Rows | None:
-        if not _JSON_START.match(body):
+    def _json(self, body: bytes) -> list[list[Any]] | None:
+        # true would pass for a number
+        if not _JSON_START.match(body) or b"true" in body or b"false" in body:
             return None
         try:
             document = orjson.loads(body)
@@ -93,61 +94,42 @@ class PlainRows:
             return None
         return split.get("data") if split.get("columns", self._names) == self._names else None
 
-    def _csv(self, body: bytes) -> Rows | None:
-        body = body.replace(b"\r\n", b"\n")
+    def _csv(self, body: bytes) -> list[float | None] | None:
+        body = body.replace(b"\r\n", b"\n").removesuffix(b"\n")
         if body.translate(None, _CSV_BYTES):
             return None
-        lines = body.removesuffix(b"\n").split(b"\n")
+        lines = body.split(b"\n")
+        # An empty line is no row.
+        if not all(lines) or {line.count(b",") for line in lines} != {self._width - 1}:
+            return None
+        cells = body.replace(b"\n", b",").split(b",")
         try:
-            rows = [[float(cell) if cell else None for cell in line.split(b",")] for line in lines]
+            return [float(cell) if cell else None for cell in cells]
         except ValueError:
             return None
-        # An empty line is no row.
-        return rows if all(lines) and {*map(len, rows)} == {self._width} else None
 
-    def _tensor(self, rows: Rows) -> Tensor | None:
-        packed = bytearray(len(rows) * self._line.size)
-        pack, offset = self._line.pack_into, 0
-        for row in rows:
-            numbers = self._numbers(row)
-            if numbers is None:
-                return None
-            pack(packed, offset, *numbers)
-            offset += self._line.size
-        return Tensor(self._element, (len(rows), *self._shape), packed)
-
-    def _numbers(self, row: Sequence[float | None]) -> Sequence[float] | None:
-        """The row with NaN where a value is missing; None if it is not certain to be right."""
-        if not _NUMBERS.issuperset(map(type, row)):
-            return self._with_missing(row)
-        if not self._within(row):
+    def _tensor(self, cells: list[Any]) -> Tensor | None:
+        """The tensor of the cells, row by row; TypeError or OverflowError if it cannot be made."""
+        missing = None in cells
+        if missing and any(None in cells[place :: self._width] for place in self._required):
             return None
-        return self._with_whole(row) if self._whole else row
-
-    def _with_missing(self, row: Sequence[float | None]) -> Sequence[float] | None:
-        present = [0.0 if value is None else value for value in row]
-        if not _NUMBERS.issuperset(map(type, present)):
+        numbers = [0.0 if cell is None else cell for cell in cells] if missing else cells
+        if not math.isfinite(sum(numbers)) or not (self._unlimited or self._within(numbers)):
             return None
-        numbers = self._numbers(present)
-        if numbers is None:
-            return None
-        missing = [value is None for value in row]
-        if any(needed and not_there for needed, not_there in zip(self._required, missing)):
-            return None
-        return [math.nan if gone else number for gone, number in zip(missing, numbers)]
-
-    def _within(self, row: Sequence[float]) -> bool:
-        """True if each is within its limit."""
-        if -self._least_limit < min(row) and max(row) < self._least_limit:
-            return True
-        return all(-limit < number < limit for number, limit in zip(row, self._limits, strict=True))
-
-    def _with_whole(self, row: Sequence[float]) -> Sequence[float] | None:
-        numbers = list(row)
+        if missing:
+            numbers = [math.nan if cell is None else cell for cell in cells]
         for place in self._whole:
-            number = row[place]
-            if type(number) is float:
-                if not number.is_integer():
-                    return None
-                numbers[place] = number + 0.0  # there is no whole number -0
-        return numbers
+            whole = numbers[place :: self._width]
+            if not all(number != number or number == int(number) for number in whole):
+                return None
+            numbers[place :: self._width] = [number + 0 for number in whole]
+        packed = bytearray(struct.pack(f"<{len(numbers)}{self._letter}", *numbers))
+        return Tensor(self._element, (len(numbers) // self._width, *self._shape), packed)
+
+    def _within(self, numbers: list[float]) -> bool:
+        """True if each is within its limit."""
+        columns = (numbers[place :: self._width] for place in range(self._width))
+        return all(
+            -limit < min(column) and max(column) < limit
+            for limit, column in zip(self._limits, columns, strict=True)
+        )

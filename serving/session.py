@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Mapping, Sequence
 from ctypes import byref, c_char_p, c_int, c_size_t, c_void_p
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seatrial.serving.ort_library import ERRORS_ONLY, Library, runtime
 from seatrial.serving.tensors import ELEMENTS, Tensor, make_value, read_info, read_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TENSOR = 1
 _KINDS = {0: "unknown", 2: "sequence", 3: "map", 4: "opaque", 5: "sparse tensor", 6: "optional"}
@@ -27,13 +30,13 @@ class Node(NamedTuple):
 class Session:
     """A graph of a file, with `threads` of computation; OrtError if it cannot be loaded."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path | str, threads: int) -> None:
         self.runtime = runtime()
         library = self.runtime.library
-        options = _options(library, threads, mapped=path.suffix == MAPPED_SUFFIX)
+        options = _options(library, threads, mapped=os.fspath(path).endswith(MAPPED_SUFFIX))
         try:
             self.handle = library.made(
-                "CreateSession", self.runtime.environment, bytes(path), options
+                "CreateSession", self.runtime.environment, os.fsencode(path), options
             )
         finally:
             library.release("ReleaseSessionOptions", options)
@@ -102,8 +105,7 @@ def _described(library: Library, info: c_void_p) -> tuple[str, list[int | str | 
 
 
 def _names(names: Sequence[str]) -> Any:
-    array = (c_char_p * len(names))(*[name.encode("utf-8") for name in names])
-    return ctypes.cast(array, ctypes.POINTER(c_void_p))
+    return (c_char_p * len(names))(*[name.encode("utf-8") for name in names])
 
 
 def _options(library: Library, threads: int, *, mapped: bool) -> c_void_p:
