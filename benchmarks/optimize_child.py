@@ -28,7 +28,9 @@ def ours(model: Path, imported: Imported) -> Predict:
     imported()
     served = Model.load(model, threads=1)
     score = served.signature.outputs[-1].name
-    return lambda columns: served.predict(columns)[score]
+    return lambda columns: served.answer(
+        {name: values.tolist() for name, values in columns.items()}
+    )[score]
 
 
 def onnxruntime(model: Path, imported: Imported) -> Predict:

@@ -1,12 +1,12 @@
 """Columns as numpy's arrays, for whoever computes with them: the steps, and an archive's own code.
 
-    type            array                     missing
-    string          object (str)              None
-    float, double   float64                   NaN
-    integer, long   int64, float64 if any     NaN (integers beyond 2**53 are then rounded)
-                    value is missing
-    boolean         bool, float64 if any      NaN
-                    value is missing
+type            array                     missing
+string          object (str)              None
+float, double   float64                   NaN
+integer, long   int64, float64 if any     NaN (integers beyond 2**53 are then rounded)
+                value is missing
+boolean         bool, float64 if any      NaN
+                value is missing
 """
 
 from __future__ import annotations
@@ -108,9 +108,7 @@ def _predict(model: Model, columns: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _tensor(element: str, filled: Array) -> Tensor:
-    return Tensor(
-        element, filled.shape, filled.ravel().tolist() if element == "string" else filled
-    )
+    return Tensor(element, filled.shape, filled.ravel().tolist() if element == "string" else filled)
 
 
 def _answer(item: Output, raw: Tensor) -> Array:

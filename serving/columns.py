@@ -79,8 +79,8 @@ def _read(column: Typed, values: Sequence[Any], *, text: bool) -> Values:
     try:
         found = reader(values)
     except ValueError as error:
-        row = next(row for row, value in enumerate(values) if not _readable(reader, value))
-        raise wrong_value(column, row, values[row], text=text) from error
+        wrong = next(row for row, value in enumerate(values) if not _readable(reader, value))
+        raise wrong_value(column, wrong, values[wrong], text=text) from error
     if column.required:
         row = first_missing(found)
         if row is not None:

@@ -72,7 +72,9 @@ class Feed(NamedTuple):
         try:
             if len(values) > 1 and rows >= _MANY_ROWS:
                 return _packed_by_column(letter, values, rows)
-            numbers = values[0] if len(values) == 1 else chain.from_iterable(zip(*values, strict=True))
+            numbers = (
+                values[0] if len(values) == 1 else chain.from_iterable(zip(*values, strict=True))
+            )
             return bytearray(struct.pack(f"<{rows * len(values)}{letter}", *numbers))
         except (OverflowError, struct.error) as error:
             raise self._too_large(values) from error

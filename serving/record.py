@@ -153,7 +153,11 @@ def _captured(part: Captured, mode: str) -> bytes:
             return _start(content_type, mode) + orjson.dumps(body.decode()) + _ENDS[encoding]
         except UnicodeDecodeError:
             pass
-    return b'%b"%b"%b' % (_start(content_type, mode), b2a_base64(body, newline=False), _ENDS["BASE64"])
+    return b'%b"%b"%b' % (
+        _start(content_type, mode),
+        b2a_base64(body, newline=False),
+        _ENDS["BASE64"],
+    )
 
 
 @lru_cache(maxsize=64)

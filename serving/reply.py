@@ -40,7 +40,9 @@ def written(reply: Reply, *, last: bool, bodiless: bool = False) -> bytes:
 def _status_and_type(status: int, content_type: str) -> bytes:
     if not content_type.isprintable():
         raise ValueError(f"the content type {content_type!r} is no header")
-    start = f"HTTP/1.1 {status} {_phrase(status)}\r\ncontent-type: {content_type}\r\ncontent-length: "
+    start = (
+        f"HTTP/1.1 {status} {_phrase(status)}\r\ncontent-type: {content_type}\r\ncontent-length: "
+    )
     return start.encode("latin-1")
 
 

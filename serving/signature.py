@@ -39,7 +39,7 @@ class Output(NamedTuple):
     name: str
     type: str
     onnx_output: str
-    index: int | None
+    index: int | None  # type: ignore[assignment]  # hides the tuple's method of that name
 
     @property
     def required(self) -> bool:

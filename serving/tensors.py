@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from seatrial.serving.ort_library import Library, OrtError, Runtime
 
 # ONNXTensorElementDataType: what ONNX Runtime calls it, and the struct module's letter.
-ELEMENTS = {
+ELEMENTS: dict[int, tuple[str, Any]] = {
     1: ("float", "f"),
     2: ("uint8", "B"),
     3: ("int8", "b"),

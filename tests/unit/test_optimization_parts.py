@@ -164,8 +164,8 @@ def test_a_batch_for_each_size_once_and_repeated_rows_where_there_are_too_few(
     tmp_path: Path,
 ) -> None:
     files = write_rows(FRAME, SIGNATURE, [5, 1, 5], tmp_path)
-    assert [path.name for path in files.batches] == ["batch-1.npz", "batch-5.npz"]
-    temps = read_columns(files.batches[1])["temp"]
+    assert [path.name for path in files.batches] == ["batch-1.json", "batch-5.json"]
+    temps = json.loads(files.batches[1].read_text())["temp"]
     np.testing.assert_array_equal(temps, [1.5, np.nan, 3.0, 1.5, np.nan])
 
 

@@ -275,7 +275,9 @@ def test_a_hash_needs_its_key_and_knows_its_column() -> None:
 
 def test_a_missing_value_has_no_hash() -> None:
     kept, body = Kept(), b"A,1,2\nB,2,\n"
-    answer = Answer(200, CSV, "CSV", b"a,1\nb,2\n", 2, decode(body, media_type(CSV), SIGNATURE.inputs))
+    answer = Answer(
+        200, CSV, "CSV", b"a,1\nb,2\n", 2, decode(body, media_type(CSV), SIGNATURE.inputs)
+    )
     recording = Recording(hashed=("temp",), hash_key=KEY.encode())
     recorder(kept, recording).record(caller(), Request(CSV, "", body), answer, served())
     rows = window(*kept.records)
