@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ctypes import c_void_p
+from typing import Any
 
 from seatrial.serving.session import Session
 from seatrial.serving.tensors import LETTERS, Tensor, fill_texts, make_value
@@ -46,7 +47,7 @@ class BoundRow:
         tensor = like
         if like.element != "string":
             kept = memoryview(bytearray(like.data))
-            letter = "B" if how == "BindInput" else LETTERS[like.element]
+            letter: Any = "B" if how == "BindInput" else LETTERS[like.element]
             tensor = like._replace(data=kept.cast(letter))
         value = make_value(self._session.runtime, tensor)
         self._values.append(value)

@@ -27,6 +27,7 @@ ELEMENT_NAMES = {
 # seven times as long.
 _MANY_ROWS = 16
 _ARRAY_LETTERS = {"?": "B"}
+_BEYOND = {"int32": 2**31, "int64": 2**63, "bool": 2}
 _FLOATS = ("float", "double")
 
 
@@ -147,19 +148,15 @@ def _interleaved(values: Sequence[Values]) -> Values:
 
 def _whole(column: Column, values: Values, element: str) -> Values:
     """The values as whole numbers, or booleans; RequestError for one that is none."""
-    if type(values[0]) is float:
-        for row, value in enumerate(values):
-            if value != value:
-                allowed = f"a value: the graph takes {ELEMENT_NAMES[element]}"
-                raise cannot_hold(column, row, "no value", allowed)
-            if not value.is_integer():
-                raise _not_held(column, row, value, element)
-        values = [int(value) for value in values]
-    if element == "bool":
-        for row, value in enumerate(values):
-            if value not in (0, 1):
-                raise _not_held(column, row, value, element)
-    return values
+    name, largest = ELEMENT_NAMES[element], _BEYOND[element]
+    if any(value != value for value in values):
+        row = next(row for row, value in enumerate(values) if value != value)
+        raise cannot_hold(column, row, "no value", f"a value: the graph takes {name}")
+    for row, value in enumerate(values):
+        held = value in (0, 1) if element == "bool" else -largest <= value < largest
+        if not held or value != int(value):
+            raise cannot_hold(column, row, value, f"a number that {name} holds")
+    return [int(value) for value in values]
 
 
 def _rounded_once(number: int) -> int:
@@ -184,10 +181,6 @@ def _fits(letter: str, number: Any) -> bool:
     except (OverflowError, struct.error):
         return False
     return True
-
-
-def _not_held(column: Column, row: int, value: object, element: str) -> RequestError:
-    return cannot_hold(column, row, value, f"a number that {ELEMENT_NAMES[element]} holds")
 
 
 def cannot_hold(column: Column, row: int | None, got: object, allowed: str) -> RequestError:

@@ -52,8 +52,7 @@ class Session:
         values: list[c_void_p] = []
         found = (c_void_p * len(names))()
         try:
-            for tensor in feeds.values():
-                values.append(make_value(self.runtime, tensor))
+            values.extend(make_value(self.runtime, tensor) for tensor in feeds.values())
             library.call(
                 "Run",
                 self.handle,

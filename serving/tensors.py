@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import math
 import struct
+from array import array
 from collections.abc import Sequence
-from ctypes import byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from ctypes import byref, c_char, c_int, c_int64, c_size_t, c_void_p
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from seatrial.serving.ort_library import Library, OrtError, Runtime
@@ -66,12 +68,20 @@ def make_value(runtime: Runtime, tensor: Tensor) -> c_void_p:
 
 def fill_texts(library: Library, value: c_void_p, texts: Sequence[str]) -> None:
     """Write the texts into an OrtValue of as many."""
-    raw = [text.encode("utf-8") for text in texts]
-    library.call("FillStringTensor", value, (c_char_p * len(raw))(*raw), len(raw))
-    for place, text in enumerate(raw):
-        if b"\0" in text:  # where a C string ends
-            at = library.made("GetResizedStringTensorElementBuffer", value, place, len(text))
-            ctypes.memmove(at, text, len(text))
+    joined = "\0".join(texts)
+    raw = bytearray(joined.encode("utf-8") + b"\0")
+    ends = raw.count(0)
+    if ends == len(texts) and len(raw) == len(joined) + 1:
+        lengths = [len(text) for text in texts]
+    else:
+        lengths = [len(text.encode("utf-8")) for text in texts]
+    first = ctypes.addressof(c_char.from_buffer(raw))
+    starts = array("Q", accumulate((length + 1 for length in lengths), initial=first))
+    library.call("FillStringTensor", value, starts.buffer_info()[0], len(texts))
+    if ends > len(texts):  # a text goes on where a C string ends
+        for place, length in enumerate(lengths):
+            at = library.made("GetResizedStringTensorElementBuffer", value, place, length)
+            ctypes.memmove(at, starts[place], length)
 
 
 def read_value(library: Library, value: c_void_p) -> Tensor:

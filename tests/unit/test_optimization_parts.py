@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import sys
 import time
@@ -101,7 +102,7 @@ class SlowModel:
     def __init__(self, seconds: float) -> None:
         self.seconds, self.calls = seconds, 0
 
-    def predict(self, _: Any) -> None:
+    def answer(self, _: Any) -> None:
         self.calls += 1
         time.sleep(self.seconds)
 
@@ -130,7 +131,7 @@ def test_batches_that_would_take_too_long_are_left_out(
     call_s: float, measured: list[int], left_out: list[int]
 ) -> None:
     class PerRow:
-        def predict(self, columns: Any) -> None:
+        def answer(self, columns: Any) -> None:
             time.sleep(0.03 * len(columns["x"]))
 
     batches = [{"x": np.zeros(rows)} for rows in (1, 10, 20)]
