@@ -116,7 +116,8 @@ def _answer(item: Output, raw: Tensor) -> Array:
     element = object if raw.element == "string" else None
     values = np.array(raw.data, dtype=element).reshape(raw.shape)
     column = values if values.ndim == 1 else values.reshape(len(values), -1)[:, item.index or 0]
-    return column.astype(ANSWER_TYPES[item.type], copy=False)
+    with np.errstate(invalid="ignore"):  # for a whole number that is none: see model.py
+        return column.astype(ANSWER_TYPES[item.type], copy=False)
 
 
 def _as_array(values: Values, kind: str) -> Array:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ctypes import c_void_p
 from typing import Any
 
+from seatrial.serving.ort_library import OrtError
 from seatrial.serving.session import Session
 from seatrial.serving.tensors import LETTERS, Tensor, fill_texts, make_value
 
@@ -21,11 +22,10 @@ class BoundRow:
         self, session: Session, inputs: dict[str, Tensor], outputs: dict[str, Tensor]
     ) -> None:
         self._session, self._library = session, session.runtime.library
-        self._values: list[c_void_p] = []
         self._binding = self._library.made("CreateIoBinding", session.handle)
+        self._values: list[c_void_p] = []
         self._inputs = [self._bound("BindInput", *item) for item in inputs.items()]
         self._outputs = [self._bound("BindOutput", *item) for item in outputs.items()]
-        self._text_values = self._values[: len(inputs)]
         self._run = self._library.function("RunWithBinding")
 
     def run(self, row: Sequence[Tensor]) -> list[Tensor]:
@@ -33,7 +33,7 @@ class BoundRow:
 
         OrtError if the graph fails, or gives outputs of another size.
         """
-        for bound, value, given in zip(self._inputs, self._text_values, row, strict=True):
+        for bound, value, given in zip(self._inputs, self._values, row, strict=False):
             if bound.element == "string":
                 fill_texts(self._library, value, given.data)
             else:
@@ -55,15 +55,24 @@ class BoundRow:
         return tensor
 
     def __del__(self) -> None:
-        for value in self._values:
+        for value in getattr(self, "_values", ()):
             self._library.release("ReleaseValue", value)
-        self._library.release("ReleaseIoBinding", self._binding)
+        if hasattr(self, "_binding"):
+            self._library.release("ReleaseIoBinding", self._binding)
 
 
 def bind_row(
     session: Session, inputs: dict[str, Tensor], outputs: dict[str, Tensor]
 ) -> BoundRow | None:
-    """The session bound for rows like this one; None if an output is no array of numbers."""
-    if all(isinstance(tensor.data, memoryview) for tensor in outputs.values()):
+    """The session bound for rows like this one; None if that cannot be.
+
+    An output has to be numbers that Python's memoryview knows, and at least one of them.
+    """
+    if any(
+        not isinstance(tensor.data, memoryview) or not tensor.data for tensor in outputs.values()
+    ):
+        return None
+    try:
         return BoundRow(session, inputs, outputs)
-    return None
+    except OrtError:
+        return None

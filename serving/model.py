@@ -151,8 +151,9 @@ def _column(
 
 
 def _whole(value: Any) -> int:
-    """As numpy's astype: the part before the point; what is no number becomes the least."""
-    return int(value) if not isinstance(value, float) or math.isfinite(value) else -(2**63)
+    """As numpy's astype: the part before the point; what 64 bits do not hold becomes the least."""
+    number = int(value) if not isinstance(value, float) or math.isfinite(value) else 2**63
+    return number if -(2**63) <= number < 2**63 else -(2**63)
 
 
 _FLOATS = frozenset({"float", "double", "float16"})

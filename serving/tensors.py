@@ -53,7 +53,11 @@ def make_value(runtime: Runtime, tensor: Tensor) -> c_void_p:
     kind = NUMBERS[tensor.element]
     if kind == _STRING:
         value = library.made("CreateTensorAsOrtValue", allocator, shape, len(shape), kind)
-        fill_texts(library, value, tensor.data)
+        try:
+            fill_texts(library, value, tensor.data)
+        except ValueError:  # what is no text in UTF-8
+            library.release("ReleaseValue", value)
+            raise
         return value
     return library.made(
         "CreateTensorWithDataAsOrtValue",

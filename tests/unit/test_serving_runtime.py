@@ -145,7 +145,7 @@ def test_without_the_package_the_server_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(StartError, match="onnxruntime, 1.24 or later"):
+    with pytest.raises(StartError, match=r"onnxruntime, 1\.24 or later"):
         find_library()
 
 
