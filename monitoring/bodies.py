@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 
 from seatrial.monitoring.columns import arrow_type
+from seatrial.serving.arrays import as_arrays
 from seatrial.serving.codec import CSV, JSON, JSON_LINES, media_type
 from seatrial.serving.columns import Typed
 from seatrial.serving.json_rows import read_instances
@@ -235,7 +236,8 @@ def _read_rows(rows: Sequence[list[dict[str, Any]]], columns: Sequence[Typed]) -
 
     everything = list(chain.from_iterable(rows))
     found = {}
-    for column, values in zip(columns, read_instances(everything, columns).values(), strict=True):
+    arrays = as_arrays(read_instances(everything, columns), columns)
+    for column, values in zip(columns, arrays.values(), strict=True):
         if (
             column.type in ("integer", "long")
             and values.dtype.kind == "f"

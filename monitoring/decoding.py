@@ -8,14 +8,14 @@ apart, as text, because nothing in the reference can be compared with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from seatrial.monitoring.bodies import Bodies, read_bodies
 from seatrial.monitoring.columns import arrow_type
-from seatrial.serving.codec import decode, decode_answer
+from seatrial.serving.arrays import decode, decode_answer
 from seatrial.serving.columns import Typed
 from seatrial.serving.errors import ServingError
 from seatrial.serving.signature import Signature
@@ -127,7 +127,7 @@ def _decode(alike: Alike, signature: Signature, read: Read) -> Decoded:
 def _recorded(form: Form, signature: Signature) -> tuple[Typed, ...]:
     """The columns that stand in the request; hashes are text."""
     return tuple(
-        replace(column, type="string", required=False) if column.name in form.hashed else column
+        column._replace(type="string", required=False) if column.name in form.hashed else column
         for column in signature.inputs
         if column.name not in form.dropped
     )

@@ -22,7 +22,7 @@ from seatrial.contracts import CategoricalSummary, Summary
 from seatrial.errors import InputError
 from seatrial.monitoring.columns import take
 from seatrial.monitoring.summary import category
-from seatrial.serving.columns import is_missing
+from seatrial.serving.arrays import is_missing
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

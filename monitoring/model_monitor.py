@@ -20,7 +20,7 @@ import numpy as np
 from seatrial.monitoring.baseline import Rows
 from seatrial.monitoring.columns import Column
 from seatrial.monitoring.text import is_text
-from seatrial.serving.columns import is_missing
+from seatrial.serving.arrays import is_missing
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

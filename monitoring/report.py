@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seatrial.monitoring.quiet import quiet
-from seatrial.serving.columns import is_missing
+from seatrial.serving.arrays import is_missing
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]

@@ -1,5 +1,6 @@
-"""The inference server of the container: numpy, onnxruntime, httptools and orjson only.
+"""The inference server of the container: ONNX Runtime's library, httptools and orjson only.
 
-`seatrial.serving.model` and `seatrial.serving.codec` are also what the steps predict and decode
-with, so that offline and online cannot differ.
+numpy is imported where an archive's own code or an npy body needs it, and by `arrays.py`. The steps
+predict with `seatrial.serving.model` and decode with `seatrial.serving.arrays`, on top of what the
+server itself predicts and decodes with, so that offline and online cannot differ.
 """

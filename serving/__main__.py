@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -25,6 +25,9 @@ from seatrial.serving.recorder import Recorder
 from seatrial.serving.server import Server
 from seatrial.serving.settings import Settings, read_settings
 from seatrial.serving.signature import Signature, has_code, read_signature
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FAILED = 2
 
@@ -55,17 +58,19 @@ def serve(settings: Settings) -> None:
 
 
 def load(
-    folder: Path, *, threads: int | None = None, keep_columns: bool = True
+    folder: str | Path, *, threads: int | None = None, keep_columns: bool = True
 ) -> tuple[Signature, Responder]:
     """The model in `folder`, with its own code if it brings some; StartError if that fails.
 
     `keep_columns`: see graph_responder.
     """
     if has_code(folder):
+        from pathlib import Path
+
         from seatrial.serving.script import Script
 
         signature = read_signature(folder)
-        return signature, Script.load(folder, signature, threads=threads)
+        return signature, Script.load(Path(folder), signature, threads=threads)
     model = Model.load(folder, threads=threads)
     return model.signature, graph_responder(model, keep_columns=keep_columns)
 

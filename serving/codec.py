@@ -1,27 +1,20 @@
 """Request bodies to columns, and columns to answers.
 
-A column is a numpy array, see columns.py for its type; a request's columns come in the signature's
-order whatever order they were sent in.
+See columns.py for what a column is; a request's columns come in the signature's order whatever
+order they were sent in. npy alone takes numpy, which is imported with the first such body.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
-import numpy as np
-
-from seatrial.serving.columns import Typed
+from seatrial.serving.columns import Typed, Values
 from seatrial.serving.csv_rows import read_csv, write_csv
 from seatrial.serving.errors import RequestError
 from seatrial.serving.json_lines import read_json_lines, write_json_lines
 from seatrial.serving.json_rows import read_json, read_json_answer, write_json
-from seatrial.serving.npy_rows import read_npy, write_npy
 from seatrial.serving.signature import Signature
-
-if TYPE_CHECKING:
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 CSV, JSON = "text/csv", "application/json"
 JSON_LINES, NPY = "application/jsonlines", "application/x-npy"
@@ -33,8 +26,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADERS = {None: None, "present": True, "absent": False}  # RFC 4180
 
 
-@dataclass(frozen=True)
-class MediaType:
+class MediaType(NamedTuple):
     """A content type: its name, and those of its parameters that matter here."""
 
     name: str
@@ -59,12 +51,30 @@ def media_type(content_type: str) -> MediaType:
     return MediaType(name, _HEADERS[header])
 
 
-def decode(body: bytes, content_type: str, signature: Signature) -> dict[str, Array]:
+def decode(body: bytes, kind: MediaType, columns: Sequence[Typed]) -> dict[str, Values]:
     """The request's columns; RequestError says what cannot be used, and where."""
-    return _decode(body, media_type(content_type), signature.inputs)
+    if kind.name == NPY:
+        return _read_npy(body, columns)
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    if not body.strip():
+        raise RequestError(
+            "the body is empty", got="0 rows", allowed="at least one row", do="Send rows"
+        )
+    if kind.name != CSV:
+        return (read_json if kind.name == JSON else read_json_lines)(body, columns)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            "the body is not UTF-8",
+            got=f"byte 0x{body[error.start]:02x} at {error.start}",
+            allowed="text in UTF-8",
+            do="Encode the text as UTF-8",
+        ) from error
+    return read_csv(text, columns, header=kind.header)
 
 
-def decode_answer(body: bytes, content_type: str, signature: Signature) -> dict[str, Array]:
+def decode_answer(body: bytes, content_type: str, signature: Signature) -> dict[str, Values]:
     """The columns of an answer that `encode` wrote."""
     kind = media_type(content_type)
     if kind.name == CSV:
@@ -72,7 +82,7 @@ def decode_answer(body: bytes, content_type: str, signature: Signature) -> dict[
     return _ANSWER_READERS[kind.name](body, signature.outputs)
 
 
-def encode(answer: Mapping[str, Array], name: str) -> bytes:
+def encode(answer: Mapping[str, Values], name: str) -> bytes:
     """The answer as a body of the content type `name`, a key of CONTENT_TYPES."""
     return _WRITERS[name](answer)
 
@@ -99,36 +109,26 @@ def answer_type(request_type: str, accept: str) -> str:
     return request_type
 
 
-def _decode(body: bytes, kind: MediaType, columns: Sequence[Typed]) -> dict[str, Array]:
-    if kind.name == NPY:
-        return read_npy(body, columns)
-    body = body.removeprefix(_BYTE_ORDER_MARK)
-    if not body.strip():
-        raise RequestError(
-            "the body is empty", got="0 rows", allowed="at least one row", do="Send rows"
-        )
-    if kind.name != CSV:
-        return (read_json if kind.name == JSON else read_json_lines)(body, columns)
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RequestError(
-            "the body is not UTF-8",
-            got=f"byte 0x{body[error.start]:02x} at {error.start}",
-            allowed="text in UTF-8",
-            do="Encode the text as UTF-8",
-        ) from error
-    return read_csv(text, columns, header=kind.header)
+def _read_npy(body: bytes, columns: Sequence[Typed]) -> dict[str, Values]:
+    from seatrial.serving.npy_rows import read_npy
+
+    return read_npy(body, columns)
 
 
-_ANSWER_READERS: dict[str, Callable[[bytes, Sequence[Typed]], dict[str, Array]]] = {
+def _write_npy(answer: Mapping[str, Values]) -> bytes:
+    from seatrial.serving.npy_rows import write_npy
+
+    return write_npy(answer)
+
+
+_ANSWER_READERS: dict[str, Callable[[bytes, Sequence[Typed]], dict[str, Values]]] = {
     JSON: read_json_answer,
     JSON_LINES: read_json_lines,
-    NPY: read_npy,
+    NPY: _read_npy,
 }
-_WRITERS: dict[str, Callable[[Mapping[str, Array]], bytes]] = {
+_WRITERS: dict[str, Callable[[Mapping[str, Values]], bytes]] = {
     CSV: lambda answer: write_csv(answer).encode("utf-8"),
     JSON: write_json,
     JSON_LINES: write_json_lines,
-    NPY: write_npy,
+    NPY: _write_npy,
 }

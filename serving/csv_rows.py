@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
-from seatrial.serving.columns import Typed, read_columns
+from seatrial.serving.columns import Typed, Values, read_columns
 from seatrial.serving.errors import RequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 # A first line is a header, if perhaps a wrong one, if more than this share of it names columns.
 _HEADER_SHARE = 0.5
 
 
-def read_csv(text: str, columns: Sequence[Typed], *, header: bool | None) -> dict[str, Array]:
+def read_csv(text: str, columns: Sequence[Typed], *, header: bool | None) -> dict[str, Values]:
     """The columns of a CSV text.
 
     `header` None: the first line is a header if most of its cells are names of columns. A model of
@@ -45,9 +37,9 @@ def read_csv(text: str, columns: Sequence[Typed], *, header: bool | None) -> dic
     return read_columns(columns, values, len(lines), text=True)
 
 
-def write_csv(columns: Mapping[str, Array], *, header: bool = False) -> str:
+def write_csv(columns: Mapping[str, Values], *, header: bool = False) -> str:
     """The columns as CSV; a missing value is an empty cell."""
-    cells = [_cells(array) for array in columns.values()]
+    cells = [_cells(values) for values in columns.values()]
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     if header:
@@ -107,10 +99,10 @@ def _require_width(lines: Iterable[Sequence[str]], width: int) -> None:
             )
 
 
-def _cells(array: Array) -> Iterable[Any]:
-    if array.dtype.kind == "f":
-        return [None if value != value else value for value in array.tolist()]
-    if array.dtype.kind == "b":
-        return ["true" if value else "false" for value in array.tolist()]
-    values: list[Any] = array.tolist()
+def _cells(values: Values) -> Values:
+    """As they are written; a column's values are of one type, but for text that is missing."""
+    if isinstance(values[0], float):
+        return [None if value != value else value for value in values]
+    if isinstance(values[0], bool):
+        return ["true" if value else "false" for value in values]
     return values

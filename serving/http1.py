@@ -7,10 +7,8 @@ their order. What is no request gets a 4xx, and its connection ends.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import unquote
 
 import httptools
 
@@ -90,6 +88,8 @@ class Connection:
         # Whatever it is, the caller gets an answer and the log a trace: a model's own code may
         # also call sys.exit, or give a content type that is no header.
         except (Exception, SystemExit) as error:
+            import traceback
+
             traceback.print_exc(file=sys.stderr)
             return written(json_reply(fault(error), 500), last=last, bodiless=bodiless)
 
@@ -172,5 +172,7 @@ def _path(url: bytes) -> str:
     """The path that a URL names; httptools' error or a UnicodeDecodeError if it is none."""
     if url in _PATHS:
         return _PATHS[url]
+    from urllib.parse import unquote
+
     path = httptools.parse_url(url).path or b"/"
     return unquote(path.decode("ascii"))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -20,16 +19,12 @@ from seatrial.serving.codec import (
     encode,
     media_type,
 )
+from seatrial.serving.columns import Values
 from seatrial.serving.errors import PredictionError, RequestError, ServingError, error_body
 from seatrial.serving.http1 import MAX_BODY_BYTES
 from seatrial.serving.model import Model
 from seatrial.serving.plain import plain_rows
 from seatrial.serving.reply import fault
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Request(NamedTuple):
@@ -48,7 +43,7 @@ class Answer(NamedTuple):
     encoding: str
     body: bytes
     rows: int
-    asked: Mapping[str, Array] | None = None
+    asked: Mapping[str, Values] | None = None
 
 
 # Gives the predictions for a request whose body is there; raises ServingErrors.
@@ -66,6 +61,8 @@ def answer(respond: Responder, request: Request) -> Answer:
         sys.stderr.write(f"seatrial: {error}\n")
         return refusal(error, 500)
     except Exception as error:  # whatever it is, the caller gets an answer and the log a trace
+        import traceback
+
         traceback.print_exc(file=sys.stderr)
         return refusal(fault(error), 500)
 
@@ -88,10 +85,10 @@ def graph_responder(model: Model, *, keep_columns: bool = True) -> Responder:
         kind, wanted = _negotiated(request.content_type, request.accept)
         tensor = None if plain is None else plain.read(body, kind)
         if tensor is not None:
-            predicted, rows, columns = model.run_one(tensor), len(tensor), None
+            predicted, rows, columns = model.run([tensor]), tensor.shape[0], None
         else:
-            columns = decode(body, request.content_type, model.signature)
-            predicted, rows = model.predict(columns), len(next(iter(columns.values())))
+            columns = decode(body, kind, model.signature.inputs)
+            predicted, rows = model.answer(columns), len(next(iter(columns.values())))
         written = encode(predicted, wanted)
         return Answer(200, CONTENT_TYPES[wanted], ENCODINGS[wanted], written, rows, columns)
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import orjson
 
-from seatrial.serving.columns import Typed
+from seatrial.serving.columns import Typed, Values
 from seatrial.serving.errors import RequestError
 from seatrial.serving.json_rows import read_instances
 
-if TYPE_CHECKING:
-    Array = np.ndarray[Any, np.dtype[Any]]
 
-
-def read_json_lines(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
+def read_json_lines(body: bytes, columns: Sequence[Typed]) -> dict[str, Values]:
     """The columns of the lines, which are all objects or all arrays; empty lines do not count."""
     lines = (line for line in body.split(b"\n") if line.strip())
     return read_instances([_parse(line, row) for row, line in enumerate(lines)], columns)
 
 
-def write_json_lines(columns: Mapping[str, Array]) -> bytes:
+def write_json_lines(columns: Mapping[str, Values]) -> bytes:
     """{column: value, …} and a newline for each row; a missing value is null."""
-    rows = zip(*(array.tolist() for array in columns.values()), strict=True)
+    rows = zip(*columns.values(), strict=True)
     return b"".join(
         orjson.dumps(dict(zip(columns, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
         for row in rows

@@ -9,22 +9,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import orjson
 
-from seatrial.serving.columns import Typed, read_columns
+from seatrial.serving.columns import Typed, Values, read_columns
 from seatrial.serving.errors import RequestError
 
-if TYPE_CHECKING:
-    Array = np.ndarray[Any, np.dtype[Any]]
-
 # The name of each column that was sent and its values, and the number of rows.
-Values = tuple[dict[str, Sequence[Any]], int]
+Sent = tuple[dict[str, Sequence[Any]], int]
 
 
-def read_json(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
+def read_json(body: bytes, columns: Sequence[Typed]) -> dict[str, Values]:
     """The columns of a JSON body."""
     document = _parse(body)
     keys = list(document) if isinstance(document, dict) else []
@@ -41,12 +37,12 @@ def read_json(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
     return _typed(_FORMS[keys[0]](document[keys[0]], names), columns)
 
 
-def read_instances(rows: Any, columns: Sequence[Typed]) -> dict[str, Array]:
+def read_instances(rows: Any, columns: Sequence[Typed]) -> dict[str, Values]:
     """The columns of a JSON array of rows, which are all objects or all arrays."""
     return _typed(_instances(rows, [column.name for column in columns]), columns)
 
 
-def read_json_answer(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
+def read_json_answer(body: bytes, columns: Sequence[Typed]) -> dict[str, Values]:
     """The columns of an answer that `write_json` wrote."""
     document = _parse(body)
     records = document.get("predictions") if isinstance(document, dict) else None
@@ -54,15 +50,15 @@ def read_json_answer(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
     return read_columns(columns, values, rows, text=False)
 
 
-def write_json(columns: Mapping[str, Array]) -> bytes:
+def write_json(columns: Mapping[str, Values]) -> bytes:
     """{"predictions": [{column: value, …}, …]}; a missing value is null."""
-    rows = zip(*(array.tolist() for array in columns.values()), strict=True)
+    rows = zip(*columns.values(), strict=True)
     return orjson.dumps({"predictions": [dict(zip(columns, row, strict=True)) for row in rows]})
 
 
-def write_split(columns: Mapping[str, Array]) -> bytes:
+def write_split(columns: Mapping[str, Values]) -> bytes:
     """{"dataframe_split": {"columns": […], "data": [[…], …]}}; a missing value is null."""
-    rows = zip(*(array.tolist() for array in columns.values()), strict=True)
+    rows = zip(*columns.values(), strict=True)
     return orjson.dumps({"dataframe_split": {"columns": list(columns), "data": list(rows)}})
 
 
@@ -80,7 +76,7 @@ def require_known(sent: Sequence[str], names: Sequence[str], *, row: int | None 
             )
 
 
-def _typed(sent: Values, columns: Sequence[Typed]) -> dict[str, Array]:
+def _typed(sent: Sent, columns: Sequence[Typed]) -> dict[str, Values]:
     values, rows = sent
     if rows == 0:
         raise RequestError(
@@ -101,7 +97,7 @@ def _parse(body: bytes) -> Any:
         ) from error
 
 
-def _split(value: Any, names: Sequence[str]) -> Values:
+def _split(value: Any, names: Sequence[str]) -> Sent:
     if not isinstance(value, dict) or not {"data"} <= set(value) <= {"columns", "index", "data"}:
         raise _wrong_form("dataframe_split", value, "an object with columns and data")
     sent = value.get("columns", names)
@@ -113,13 +109,13 @@ def _split(value: Any, names: Sequence[str]) -> Values:
     return _lists(value["data"], sent, "dataframe_split.data")
 
 
-def _instances(value: Any, names: Sequence[str]) -> Values:
+def _instances(value: Any, names: Sequence[str]) -> Sent:
     if isinstance(value, list) and value and isinstance(value[0], list):
         return _lists(value, names, "instances")
     return _records(value, names)
 
 
-def _inputs(value: Any, names: Sequence[str]) -> Values:
+def _inputs(value: Any, names: Sequence[str]) -> Sent:
     if not isinstance(value, dict):
         raise _wrong_form("inputs", value, "an object of arrays, one a column")
     require_known(list(value), names)
@@ -135,7 +131,7 @@ def _inputs(value: Any, names: Sequence[str]) -> Values:
     return value, rows or 0
 
 
-def _lists(data: Any, names: Sequence[str], where: str) -> Values:
+def _lists(data: Any, names: Sequence[str], where: str) -> Sent:
     if not isinstance(data, list):
         raise _wrong_form(where, data, "an array of rows")
     for row, cells in enumerate(data):
@@ -147,7 +143,7 @@ def _lists(data: Any, names: Sequence[str], where: str) -> Values:
     return dict(zip(names, zip(*data, strict=True), strict=True)), len(data)
 
 
-def _records(data: Any, names: Sequence[str]) -> Values:
+def _records(data: Any, names: Sequence[str]) -> Sent:
     if not isinstance(data, list):
         raise _wrong_form("the rows", data, "an array of objects, one a row")
     known, sent = set(names), set[str]()
@@ -162,7 +158,7 @@ def _records(data: Any, names: Sequence[str]) -> Values:
     )
 
 
-_FORMS: dict[str, Callable[[Any, Sequence[str]], Values]] = {
+_FORMS: dict[str, Callable[[Any, Sequence[str]], Sent]] = {
     "dataframe_split": _split,
     "dataframe_records": _records,
     "instances": _instances,

@@ -4,6 +4,8 @@
     answer = model.predict({"carrier": np.array(["UA"], object), "hour": np.array([17.0])})
     answer["score"]                                              # array([0.13])
 
+The server asks with `answer`, whose columns are columns.py's and need no numpy.
+
 A missing text is fed as "", which an encoder takes as an unknown category unless it was trained
 with "" as one: ONNX has no missing text. A missing number is NaN; a graph whose input is of whole
 numbers cannot take one.
@@ -11,65 +13,58 @@ numbers cannot take one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import onnxruntime
-
 from seatrial.serving.bound import BoundRow, bind_row
-from seatrial.serving.errors import PredictionError, RequestError, StartError
+from seatrial.serving.columns import Values
+from seatrial.serving.errors import PredictionError, StartError
 from seatrial.serving.graph import feed_plan, require_outputs
+from seatrial.serving.ort_library import OrtError
+from seatrial.serving.session import Session
 from seatrial.serving.signature import Output, Signature, read_signature
+from seatrial.serving.tensors import Tensor
 from seatrial.serving.threads import thread_count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
     Array = np.ndarray[Any, np.dtype[Any]]
-
-MAPPED_SUFFIX = ".ort"
-
-ANSWER_TYPES: dict[str, Any] = {
-    "boolean": np.bool_,
-    "integer": np.int64,
-    "long": np.int64,
-    "float": np.float64,
-    "double": np.float64,
-    "string": object,
-}
 
 
 class Model:
     """Make one with `load`."""
 
-    def __init__(self, session: Any, signature: Signature) -> None:
+    def __init__(self, session: Session, signature: Signature) -> None:
         self.signature = signature
-        self._session = session
-        self.tensors = feed_plan(session, signature)
-        self._bound: BoundRow | None = None
-        self._output_names = require_outputs(session, signature)
+        self.session = session
+        self.feeds = feed_plan(session.inputs, signature)
+        self.output_names = require_outputs(session.outputs, signature)
         self._outputs = [
-            (item, self._output_names.index(item.onnx_output)) for item in signature.outputs
+            (item, self.output_names.index(item.onnx_output), *_CONVERTERS[item.type])
+            for item in signature.outputs
         ]
+        self._bound: BoundRow | None = None
+        self._may_bind = True
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int | None = None) -> Model:
+    def load(cls, folder: Path | str, *, threads: int | None = None) -> Model:
         """The model in `folder`; StartError if there is none that can be served.
 
         `threads` of computation, by default one for each CPU that this process may really use.
         """
         signature = read_signature(folder)
-        path = folder / signature.model_file
+        path = os.path.join(folder, signature.model_file)
         try:
-            session = onnxruntime.InferenceSession(
-                str(path),
-                _options(threads or thread_count(), mapped=path.suffix == MAPPED_SUFFIX),
-                providers=["CPUExecutionProvider"],
-            )
-        except Exception as error:  # onnxruntime's own errors have no common base
+            session = Session(path, threads or thread_count())
+        except OrtError as error:
             raise StartError(
                 "the model cannot be loaded",
-                got=f"{path.name}: {error}",
+                got=f"{signature.model_file}: {error}",
                 allowed="an ONNX file that this version of ONNX Runtime can run",
                 do="Pack the model again, with this version of seatrial",
             ) from error
@@ -78,96 +73,98 @@ class Model:
     def predict(
         self, columns: Mapping[str, Array], *, batch_rows: int | None = None
     ) -> dict[str, Array]:
-        """The answer's columns, in the signature's order.
+        """The answer's columns, in the signature's order, as numpy's arrays from such.
 
         RequestError for columns that do not fit the signature, PredictionError if the graph fails.
         `batch_rows` bounds how many rows go through the graph at once, and so its memory; the
-        server never sets it, because a client's request is one batch.
+        server never does, because a client's request is one batch.
         """
-        rows = _count_rows(columns)
-        if batch_rows is None or rows <= batch_rows:
-            return self._predict(columns)
-        parts = [
-            self._predict(
-                {name: array[start : start + batch_rows] for name, array in columns.items()}
-            )
-            for start in range(0, rows, batch_rows)
-        ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        from seatrial.serving.arrays import predict
 
-    def _predict(self, columns: Mapping[str, Array]) -> dict[str, Array]:
+        return predict(self, columns, batch_rows)
+
+    def answer(self, columns: Mapping[str, Values]) -> dict[str, Values]:
+        """As `predict`, for a request's columns as columns.py reads them."""
         rows = len(next(iter(columns.values())))
-        return self.run({tensor.name: tensor.fill(columns, rows) for tensor in self.tensors})
+        return self.run([feed.fill(columns, rows) for feed in self.feeds])
 
-    def bind_row(self, row: Array) -> None:
-        """Let `run_one` be quick for rows like this one, if the graph allows that."""
-        self._bound = bind_row(self._session, row, self._output_names)
-
-    def run_one(self, tensor: Array) -> dict[str, Array]:
-        """As `run`, for a graph's only input, in any type of numbers that it holds.
-
-        The answer is overwritten by the next call.
-        """
-        if self._bound is not None and len(tensor) == 1:
-            try:
-                return self._answer(self._bound.run(tensor))
-            except Exception:  # noqa: S110 - `run` says what it is, or knows another size of answer
-                pass
-        [only] = self.tensors
-        return self.run({only.name: tensor.astype(only.element, copy=False)})
-
-    def run(self, feeds: dict[str, Array]) -> dict[str, Array]:
-        """The answer's columns for what the graph is fed; PredictionError if it fails."""
+    def run(self, tensors: Sequence[Tensor]) -> dict[str, Values]:
+        """The answer's columns for a tensor for each of `feeds`; PredictionError if it fails."""
         try:
-            return self._answer(self._session.run(self._output_names, feeds))
-        except Exception as error:  # onnxruntime's own errors have no common base
-            raise PredictionError(
-                "the model failed",
-                got=str(error),
-                allowed="an answer for every row",
-                do="Read the endpoint's log, and try the request on the model offline",
-            ) from error
+            return self._answer(self._outputs_of(tensors))
+        except (OrtError, ValueError, IndexError) as error:
+            raise failed(error) from error
 
-    def _answer(self, raw: Sequence[Array]) -> dict[str, Array]:
-        return {item.name: _output(item, raw[place]) for item, place in self._outputs}
+    def run_raw(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The outputs of `output_names`; OrtError if the graph fails."""
+        feeds = {feed.name: tensor for feed, tensor in zip(self.feeds, tensors, strict=True)}
+        return self.session.run(self.output_names, feeds)
 
+    def _outputs_of(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        if tensors[0].shape[0] != 1:
+            return self.run_raw(tensors)
+        if self._bound is not None:
+            try:
+                return self._bound.run(tensors)
+            except OrtError:  # the row fails, or its answer is of another size
+                return self.run_raw(tensors)
+        outputs = self.run_raw(tensors)
+        if self._may_bind:
+            self._may_bind = False
+            feeds = {feed.name: tensor for feed, tensor in zip(self.feeds, tensors, strict=True)}
+            found = dict(zip(self.output_names, outputs, strict=True))
+            self._bound = bind_row(self.session, feeds, found)
+        return outputs
 
-def _count_rows(columns: Mapping[str, Array]) -> int:
-    counts = {name: len(array) for name, array in columns.items()}
-    if len(set(counts.values())) != 1 or 0 in counts.values():
-        raise RequestError(
-            "the columns are not of one length",
-            got=counts,
-            allowed="the same number of rows, at least one, in each",
-            do="Send every column with a value for every row",
-        )
-    return next(iter(counts.values()))
-
-
-def _options(threads: int, *, mapped: bool) -> Any:
-    """Few surprises for a sandbox that has a share of a CPU and is frozen between requests.
-
-    Threads that spin for work burn that share. The arena keeps the largest request's memory for
-    good and rounds it up; without it, 8000 rows against 57 000 neighbours peak at 1826 MB
-    and fall back to 81, with it 1882 and stay. It costs time only where single tensors are large.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    if mapped:  # the weights are used where the file is mapped, instead of being read and copied
-        options.add_session_config_entry("session.use_memory_mapped_ort_model", "1")
-        options.add_session_config_entry("session.use_ort_model_bytes_for_initializers", "1")
-    return options
+    def _answer(self, raw: Sequence[Tensor]) -> dict[str, Values]:
+        return {
+            item.name: _column(item, raw[place], kept, convert)
+            for item, place, kept, convert in self._outputs
+        }
 
 
-def _output(item: Output, raw: Array) -> Array:
+def failed(error: Exception) -> PredictionError:
+    """What a graph's failure is to the caller."""
+    return PredictionError(
+        "the model failed",
+        got=str(error),
+        allowed="an answer for every row",
+        do="Read the endpoint's log, and try the request on the model offline",
+    )
+
+
+def _column(
+    item: Output, raw: Tensor, kept: frozenset[str], convert: Callable[[Any], Any]
+) -> Values:
     """One column of the answer out of a tensor of shape (rows,) or (rows, columns)."""
-    if raw.ndim == 1:
-        values = raw
-    else:
-        flat = raw if raw.ndim == 2 else raw.reshape(len(raw), -1)
-        values = flat[:, item.index or 0]
-    return values.astype(ANSWER_TYPES[item.type], copy=False)
+    data, shape = raw.data, raw.shape
+    if not shape:
+        raise ValueError(f"output {item.onnx_output} is one value, not one for each row")
+    if len(shape) > 1:
+        width, index = math.prod(shape[1:]), item.index or 0
+        if not -width <= index < width:
+            raise IndexError(f"output {item.onnx_output} has {width} columns, and none is {index}")
+        data = data[index % width :: width]
+    if raw.element in kept:
+        return data.tolist() if isinstance(data, memoryview) else list(data)
+    return [convert(value) for value in data]
+
+
+def _whole(value: Any) -> int:
+    """As numpy's astype: the part before the point; what 64 bits do not hold becomes the least."""
+    number = int(value) if not isinstance(value, float) or math.isfinite(value) else 2**63
+    return number if -(2**63) <= number < 2**63 else -(2**63)
+
+
+_FLOATS = frozenset({"float", "double", "float16"})
+_WHOLE = frozenset({"int64", "int32", "int16", "int8", "uint8", "uint16", "uint32"})
+_ANY = _FLOATS | _WHOLE | {"bool", "string", "uint64"}
+# By the type of an output: the elements that are its values as they are, and what makes the others.
+_CONVERTERS: dict[str, tuple[frozenset[str], Callable[[Any], Any]]] = {
+    "boolean": (frozenset({"bool"}), bool),
+    "integer": (_WHOLE, _whole),
+    "long": (_WHOLE, _whole),
+    "float": (_FLOATS, float),
+    "double": (_FLOATS, float),
+    "string": (_ANY, str),
+}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.serving.columns import Typed, read_columns
+from seatrial.serving.columns import Typed, Values, read_columns, wrong_value
 from seatrial.serving.errors import RequestError
 from seatrial.serving.json_rows import require_known
 
@@ -34,7 +34,7 @@ _KINDS = "fiubU"
 _LAST_CHARACTER = 0x10FFFF
 
 
-def read_npy(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
+def read_npy(body: bytes, columns: Sequence[Typed]) -> dict[str, Values]:
     """The columns of an npy body."""
     array = _array(body)
     names = [column.name for column in columns]
@@ -48,17 +48,17 @@ def read_npy(body: bytes, columns: Sequence[Typed]) -> dict[str, Array]:
     if array.dtype.kind == "U":
         cells = {name: field.tolist() for name, field in fields.items()}
         return read_columns(columns, cells, len(array), text=True)
-    types = {column.name: column.type for column in columns}
-    values = {name: _values(field, types[name]) for name, field in fields.items()}
+    known = {column.name: column for column in columns}
+    values = {name: _values(field, known[name]) for name, field in fields.items()}
     return read_columns(columns, values, len(array), text=False)
 
 
-def write_npy(columns: Mapping[str, Array]) -> bytes:
+def write_npy(columns: Mapping[str, Values]) -> bytes:
     """The columns as a structured array; a missing number is NaN, a missing text is empty."""
     plain = {
         name: np.array([value or "" for value in values], dtype=np.str_)
-        if values.dtype.kind == "O"
-        else values
+        if isinstance(values[0], str | None)
+        else np.array(values)
         for name, values in columns.items()
     }
     # numpy cannot save text of no characters
@@ -138,12 +138,16 @@ def _require_text(name: str, array: Array) -> None:
         )
 
 
-def _values(array: Array, kind: str) -> Sequence[Any]:
+def _values(array: Array, column: Typed) -> Sequence[Any]:
     """Python values with None where one is missing; 0 and 1 are booleans where those are due."""
     if array.dtype.kind == "f":
         array = array.astype(np.float64)
+        infinite = np.isinf(array)
+        if infinite.any():
+            row = int(infinite.argmax())
+            raise wrong_value(column, row, float(array[row]), text=False)
     values = [None if value != value or value == "" else value for value in array.tolist()]
-    if kind == "boolean" and array.dtype.kind != "b":
+    if column.type == "boolean" and array.dtype.kind != "b":
         return [bool(value) if value in (0, 1) else value for value in values]
     return values
 

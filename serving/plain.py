@@ -10,71 +10,70 @@ would; whatever is unusual, or wrong, it leaves to that. Tests hold the two agai
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import struct
+from itertools import chain
+from typing import Any
 
-import numpy as np
 import orjson
 
 from seatrial.serving.codec import CSV, JSON, MediaType
+from seatrial.serving.columns import DOUBLE_MAX, FLOAT_MAX
 from seatrial.serving.model import Model
-
-if TYPE_CHECKING:
-    Array = np.ndarray[Any, np.dtype[Any]]
-
-Rows = Sequence[Sequence[float | None]]
+from seatrial.serving.tensors import LETTERS, Tensor
 
 # Numbers strictly within these are read alike by both ways. Whole ones have no rounding there.
-_LARGEST = {"double": np.finfo(np.float64).max, "float": float(np.finfo(np.float32).max)}
-_LARGEST |= {"long": 2.0**53, "integer": 2.0**31 - 1}
+_LARGEST = {"double": DOUBLE_MAX, "float": FLOAT_MAX, "long": 2.0**53, "integer": 2.0**31 - 1}
+_ELEMENT_LARGEST = {"float": FLOAT_MAX, "double": DOUBLE_MAX}
 _WHOLE = ("long", "integer")
 _JSON_START = re.compile(rb'\s*\{\s*"(?:instances"\s*:\s*\[\s*\[|dataframe_split"\s*:)')
-_JSON_TYPES = frozenset({float, int, type(None)})
 _CSV_BYTES = b"0123456789+-.eE,\n"
 
 
 def plain_rows(model: Model) -> PlainRows | None:
     """The quick way into the model; None if it takes anything but one tensor of floats."""
     columns = model.signature.inputs
-    if len(model.tensors) != 1 or any(column.type not in _LARGEST for column in columns):
+    if len(model.feeds) != 1 or any(column.type not in _LARGEST for column in columns):
         return None
-    [tensor] = model.tensors
-    element = np.dtype(tensor.element)
-    if element.kind != "f":
-        return None
-    model.bind_row(np.zeros((1, *tensor.shape), element))
-    return PlainRows(model)
+    return PlainRows(model) if model.feeds[0].element in _ELEMENT_LARGEST else None
 
 
 class PlainRows:
     """Make one with `plain_rows`."""
 
     def __init__(self, model: Model) -> None:
-        [tensor] = model.tensors
+        [feed] = model.feeds
         columns = model.signature.inputs
         self._names, self._width = [column.name for column in columns], len(columns)
-        self._shape = tensor.shape
-        largest = float(np.finfo(tensor.element).max)
-        self._limits = np.array([min(_LARGEST[column.type], largest) for column in columns])
-        self._whole = np.array([column.type in _WHOLE for column in columns])
-        self._any_whole = bool(self._whole.any())
-        self._required = np.array([column.required for column in columns])
+        self._element, self._shape = feed.element, feed.shape
+        self._letter = LETTERS[feed.element]
+        largest = _ELEMENT_LARGEST[feed.element]
+        self._limits = [min(_LARGEST[column.type], largest) for column in columns]
+        # What a column of doubles holds and an element does not, cannot be packed.
+        self._unlimited = all(column.type == "double" for column in columns)
+        self._whole = [place for place, column in enumerate(columns) if column.type in _WHOLE]
+        self._required = [place for place, column in enumerate(columns) if column.required]
         # A first line of such names could be a header.
         self._reads_csv = all(name.encode().translate(None, _CSV_BYTES) for name in self._names)
 
-    def read(self, body: bytes, kind: MediaType) -> Array | None:
-        """The tensor of these rows, in doubles; None if the careful way has to read them."""
+    def read(self, body: bytes, kind: MediaType) -> Tensor | None:
+        """The tensor of these rows; None if the careful way has to read them."""
         if kind.name == JSON:
             rows = self._json(body)
+            numbers = list(chain.from_iterable(rows)) if rows else None
         elif kind.name == CSV and self._reads_csv and not kind.header:
-            rows = self._csv(body)
+            numbers = self._csv(body)
         else:
-            rows = None
-        return None if rows is None else self._tensor(rows)
+            numbers = None
+        try:
+            return None if numbers is None else self._tensor(numbers)
+        except (TypeError, OverflowError):  # no number, or too large a one
+            return None
 
-    def _json(self, body: bytes) -> Rows | None:
-        if not _JSON_START.match(body):
+    def _json(self, body: bytes) -> list[list[Any]] | None:
+        # true would pass for a number
+        if not _JSON_START.match(body) or b"true" in body or b"false" in body:
             return None
         try:
             document = orjson.loads(body)
@@ -88,8 +87,6 @@ class PlainRows:
         for row in rows:
             if type(row) is not list or len(row) != self._width:
                 return None
-            if not _JSON_TYPES.issuperset(map(type, row)):
-                return None
         return rows
 
     def _split(self, split: Any) -> Any:
@@ -97,35 +94,42 @@ class PlainRows:
             return None
         return split.get("data") if split.get("columns", self._names) == self._names else None
 
-    def _csv(self, body: bytes) -> Rows | None:
-        body = body.replace(b"\r\n", b"\n")
+    def _csv(self, body: bytes) -> list[float | None] | None:
+        body = body.replace(b"\r\n", b"\n").removesuffix(b"\n")
         if body.translate(None, _CSV_BYTES):
             return None
-        lines = body.removesuffix(b"\n").split(b"\n")
+        lines = body.split(b"\n")
+        # An empty line is no row.
+        if not all(lines) or {line.count(b",") for line in lines} != {self._width - 1}:
+            return None
+        cells = body.replace(b"\n", b",").split(b",")
         try:
-            rows = [[float(cell) if cell else None for cell in line.split(b",")] for line in lines]
+            return [float(cell) if cell else None for cell in cells]
         except ValueError:
             return None
-        # An empty line is no row.
-        return rows if all(lines) and {*map(len, rows)} == {self._width} else None
 
-    def _tensor(self, rows: Rows) -> Array | None:
-        if not rows:
+    def _tensor(self, cells: list[Any]) -> Tensor | None:
+        """The tensor of the cells, row by row; TypeError or OverflowError if it cannot be made."""
+        missing = None in cells
+        if missing and any(None in cells[place :: self._width] for place in self._required):
             return None
-        numbers = np.array(rows, dtype=np.float64)
-        if not self._within(numbers):
+        numbers = [0.0 if cell is None else cell for cell in cells] if missing else cells
+        if not math.isfinite(sum(numbers)) or not (self._unlimited or self._within(numbers)):
             return None
-        if self._any_whole:
-            whole = numbers[:, self._whole]
-            if (np.trunc(whole) != whole).any():
+        if missing:
+            numbers = [math.nan if cell is None else cell for cell in cells]
+        for place in self._whole:
+            whole = numbers[place :: self._width]
+            if not all(number != number or number == int(number) for number in whole):
                 return None
-            numbers[:, self._whole] = whole + 0.0  # there is no whole number -0
-        return numbers.reshape(len(rows), *self._shape)
+            numbers[place :: self._width] = [number + 0 for number in whole]
+        packed = bytearray(struct.pack(f"<{len(numbers)}{self._letter}", *numbers))
+        return Tensor(self._element, (len(numbers) // self._width, *self._shape), packed)
 
-    def _within(self, numbers: Array) -> bool:
-        """True if each is within its limit, or missing where that may be."""
-        within = np.abs(numbers) < self._limits
-        if np.count_nonzero(within) == within.size:  # a quarter of the time of within.all()
-            return True
-        missing = np.isnan(numbers)
-        return bool((within | missing).all()) and not (missing & self._required).any()
+    def _within(self, numbers: list[float]) -> bool:
+        """True if each is within its limit."""
+        columns = (numbers[place :: self._width] for place in range(self._width))
+        return all(
+            -limit < min(column) and max(column) < limit
+            for limit, column in zip(self._limits, columns, strict=True)
+        )

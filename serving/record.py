@@ -7,9 +7,9 @@ A record that is longer than a line may be is written in parts, see record_parts
 
 from __future__ import annotations
 
-import base64
 import os
 import select
+from binascii import b2a_base64
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -153,7 +153,11 @@ def _captured(part: Captured, mode: str) -> bytes:
             return _start(content_type, mode) + orjson.dumps(body.decode()) + _ENDS[encoding]
         except UnicodeDecodeError:
             pass
-    return b'%b"%b"%b' % (_start(content_type, mode), base64.b64encode(body), _ENDS["BASE64"])
+    return b'%b"%b"%b' % (
+        _start(content_type, mode),
+        b2a_base64(body, newline=False),
+        _ENDS["BASE64"],
+    )
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ and it can be cut anywhere. Every part names its event, and passes a filter on "
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from collections.abc import Iterator, Mapping
 
 import orjson
@@ -36,7 +36,7 @@ def split_record(line: bytes, event: Mapping[str, str], max_line_bytes: int) -> 
 def _part(piece: bytes, event: Mapping[str, str], number: int, parts: int) -> bytes:
     return orjson.dumps(
         {
-            "captureData": {"record": base64.b64encode(piece).decode("ascii")},
+            "captureData": {"record": b2a_base64(piece, newline=False).decode("ascii")},
             "eventMetadata": event,
             "eventVersion": "0",
             "seatrial": {"part": number, "parts": parts},

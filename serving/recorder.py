@@ -11,7 +11,6 @@ from seatrial.serving.errors import PredictionError
 from seatrial.serving.invocation import Answer, Request, refusal
 from seatrial.serving.record import Captured, Records, RecordWriter, Served
 from seatrial.serving.recording import Recording
-from seatrial.serving.redaction import redacted_request, withheld
 from seatrial.serving.settings import Identity
 
 
@@ -45,6 +44,8 @@ class Recorder:
         asked = Captured(request.content_type, encoding, request.body or b"")
         answered = Captured(given.content_type, given.encoding, given.body)
         if self._recording.redacts:
+            from seatrial.serving.redaction import redacted_request, withheld
+
             if given.asked is None:
                 asked, answered = withheld(asked), withheld(answered)
             else:

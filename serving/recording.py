@@ -10,10 +10,8 @@ SEATRIAL_RECORD_FAILURE       refuse (default) or serve what cannot be recorded
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.serving.errors import StartError
 
@@ -28,8 +26,7 @@ _FAILURES = {"refuse": False, "serve": True}
 _LEAST_KEY_CHARACTERS = 16
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(NamedTuple):
     """`serve_unrecorded`: a prediction whose record cannot be written is given all the same."""
 
     request: bool = True
@@ -46,6 +43,8 @@ class Recording:
             return False
         if synthetic or self.sample_rate >= 1:
             return True
+        import hashlib
+
         digest = hashlib.blake2b(event_id.encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self.sample_rate * 2**64
 

@@ -10,27 +10,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from seatrial.serving.codec import CSV, ENCODINGS, JSON, JSON_LINES, NPY
-from seatrial.serving.columns import is_missing
+from seatrial.serving.codec import CSV, ENCODINGS, JSON, JSON_LINES, NPY, encode
+from seatrial.serving.columns import Values
 from seatrial.serving.csv_rows import write_csv
 from seatrial.serving.json_lines import write_json_lines
 from seatrial.serving.json_rows import write_split
-from seatrial.serving.npy_rows import write_npy
 from seatrial.serving.record import Captured
 from seatrial.serving.recording import Recording
-
-if TYPE_CHECKING:
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 _DIGEST_CHARACTERS = 32  # 128 bits
 
 
 def redacted_request(
-    columns: Mapping[str, Array], content_type: str, recording: Recording
+    columns: Mapping[str, Values], content_type: str, recording: Recording
 ) -> Captured:
     """The columns as a body of the content type, without what may not be recorded."""
     name = content_type.split(";")[0].strip().lower()
@@ -58,17 +51,16 @@ def hash_value(column: str, value: object, key: bytes) -> str:
     return hmac.digest(key, text.encode(), hashlib.sha256).hex()[:_DIGEST_CHARACTERS]
 
 
-def _hashes(column: str, values: Array, key: bytes) -> Array:
-    missing = is_missing(values)
-    hashes = np.empty(len(values), dtype=object)
-    for row, value in enumerate(values.tolist()):
-        hashes[row] = None if missing[row] else hash_value(column, value, key)
-    return hashes
+def _hashes(column: str, values: Values, key: bytes) -> Values:
+    return [
+        None if value is None or value != value else hash_value(column, value, key)
+        for value in values
+    ]
 
 
-_WRITERS: dict[str, Callable[[Mapping[str, Array]], bytes]] = {
+_WRITERS: dict[str, Callable[[Mapping[str, Values]], bytes]] = {
     CSV: lambda columns: write_csv(columns, header=True).encode("utf-8"),
     JSON: write_split,
     JSON_LINES: write_json_lines,
-    NPY: write_npy,
+    NPY: lambda columns: encode(columns, NPY),
 }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from email.utils import formatdate
 from functools import lru_cache
-from http import HTTPStatus
 from typing import NamedTuple
 
 import orjson
 
 from seatrial.serving.errors import PredictionError, RequestError, ServingError, error_body
 
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Reply(NamedTuple):
@@ -41,14 +40,26 @@ def written(reply: Reply, *, last: bool, bodiless: bool = False) -> bytes:
 def _status_and_type(status: int, content_type: str) -> bytes:
     if not content_type.isprintable():
         raise ValueError(f"the content type {content_type!r} is no header")
-    phrase = _PHRASES.get(status, "")
-    start = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: {content_type}\r\ncontent-length: "
+    start = (
+        f"HTTP/1.1 {status} {_phrase(status)}\r\ncontent-type: {content_type}\r\ncontent-length: "
+    )
     return start.encode("latin-1")
 
 
 @lru_cache(maxsize=1)
 def _date(epoch_s: int) -> bytes:
-    return f"date: {formatdate(epoch_s, usegmt=True)}\r\n".encode("ascii")
+    at = time.gmtime(epoch_s)
+    day, month = _DAYS[at.tm_wday], _MONTHS[at.tm_mon - 1]  # in English wherever this runs
+    date = time.strftime(f"{day}, %d {month} %Y %H:%M:%S GMT", at)
+    return f"date: {date}\r\n".encode("ascii")
+
+
+def _phrase(status: int) -> str:
+    if status == 200:
+        return "OK"
+    from http import HTTPStatus
+
+    return next((known.phrase for known in HTTPStatus if known == status), "")
 
 
 def json_reply(error: ServingError, status: int) -> Reply:

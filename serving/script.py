@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.serving.codec import CONTENT_TYPES, CSV, ENCODINGS, JSON, answer_type, decode, encode
+from seatrial.serving.arrays import ANSWER_TYPES, as_lists, decode, encode
+from seatrial.serving.codec import CONTENT_TYPES, CSV, ENCODINGS, JSON, answer_type
 from seatrial.serving.errors import PredictionError, RequestError, ServingError
 from seatrial.serving.invocation import Answer, Request
-from seatrial.serving.model import ANSWER_TYPES, Model
+from seatrial.serving.model import Model
 from seatrial.serving.signature import Output, Signature
 from seatrial.serving.threads import thread_count
 from seatrial.serving.user_code import Functions, import_functions, start_errors
@@ -62,7 +63,7 @@ class Script:
             prediction = self._predict(data, self._model)
         with _errors("output_fn"):
             body, content_type = _pair(self._output(prediction, accept), accept)
-        asked = data if self._reads_columns else None
+        asked = as_lists(data) if self._reads_columns else None
         return Answer(
             200,
             content_type,

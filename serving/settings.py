@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from seatrial.serving.errors import StartError
 from seatrial.serving.record_parts import (
@@ -15,8 +14,7 @@ from seatrial.serving.record_parts import (
 from seatrial.serving.recording import Recording, read_recording
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Which endpoint, variant and model version a record belongs to; empty if not told."""
 
     endpoint: str
@@ -24,15 +22,14 @@ class Identity:
     model_version: str
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """`threads` None: one for each CPU that the process may use.
 
     `accept_time`: a caller may say when its request was made, for replaying history.
     `max_record_bytes`: the longest line of the log; a longer record is written in parts.
     """
 
-    model_dir: Path
+    model_dir: str
     host: str
     port: int
     threads: int | None
@@ -48,7 +45,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     The host is every interface by default, because SageMaker connects from outside the container.
     """
     return Settings(
-        model_dir=Path(environment.get("SEATRIAL_MODEL_DIR") or "/opt/ml/model"),
+        model_dir=environment.get("SEATRIAL_MODEL_DIR") or "/opt/ml/model",
         host=environment.get("SEATRIAL_HOST") or "0.0.0.0",  # noqa: S104 - see above
         port=_number(environment, "SAGEMAKER_BIND_TO_PORT", 1, 65535) or 8080,
         threads=_number(environment, "SEATRIAL_THREADS", 1, 256),

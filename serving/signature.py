@@ -2,28 +2,29 @@
 
 The same JSON as seatrial.contracts.ModelSignature, read without pydantic. `model_file`,
 `onnx_input` and `onnx_output` may be left out where code/inference.py runs the model.
+
+Whatever a model's start imports is paid for by every cold start. So this package has no pathlib,
+and named tuples instead of dataclasses; orjson, too, comes with the first body only.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
-
-import orjson
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from seatrial.serving.errors import StartError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TYPES = ("boolean", "integer", "long", "float", "double", "string")
 SIGNATURE_FILE = "signature.json"
-SCRIPT_FILE = Path("code", "inference.py")
+SCRIPT_FILE = "code/inference.py"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column of a request, in the order of a CSV body without a header."""
 
     name: str
@@ -32,14 +33,13 @@ class Column:
     onnx_input: str
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """One column of the answer: `onnx_output`, of which `index` is taken along the second axis."""
 
     name: str
     type: str
     onnx_output: str
-    index: int | None
+    index: int | None  # type: ignore[assignment]  # hides the tuple's method of that name
 
     @property
     def required(self) -> bool:
@@ -47,16 +47,14 @@ class Output:
         return False
 
 
-@dataclass(frozen=True)
-class ExampleRequest:
+class ExampleRequest(NamedTuple):
     """A request for a model whose input_fn reads something else than columns, an image say."""
 
     content_type: str
     body: bytes
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """The columns in and out, and rows, or a whole request, that the model is known to take."""
 
     model_file: str
@@ -71,17 +69,18 @@ class Signature:
         return tuple(column.name for column in self.inputs)
 
 
-def has_code(folder: Path) -> bool:
+def has_code(folder: Path | str) -> bool:
     """True if the archive brings its own code, see script.py."""
-    return (folder / SCRIPT_FILE).is_file()
+    return os.path.isfile(os.path.join(folder, SCRIPT_FILE))
 
 
-def read_signature(folder: Path) -> Signature:
+def read_signature(folder: Path | str) -> Signature:
     """The signature in `folder`; StartError if there is none, or if it is not one."""
-    path = folder / SIGNATURE_FILE
+    path = os.path.join(folder, SIGNATURE_FILE)
     try:
-        document = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except (OSError, ValueError) as error:  # the latter: no JSON, or no UTF-8
         raise StartError(
             f"cannot read {SIGNATURE_FILE}",
             got=f"{path}: {error}",
@@ -105,7 +104,7 @@ def parse_signature(document: Any) -> Signature:
         input_example=_items(top, "input_example", _mapping, least),
         example_request=_example_request(request) if request else None,
     )
-    if Path(signature.model_file).name != signature.model_file:
+    if os.path.basename(signature.model_file) != signature.model_file:
         raise _wrong("model_file", signature.model_file, "a file name without a folder")
     for part, columns in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         names = [column.name for column in columns]
@@ -153,9 +152,11 @@ def _example_request(value: Any) -> ExampleRequest:
     content_type = _field(item, "content_type", str, where)
     if item.get("body_base64") is None:
         return ExampleRequest(content_type, _field(item, "body", str, where).encode("utf-8"))
+    import base64
+
     try:
         body = base64.b64decode(_field(item, "body_base64", str, where), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise _wrong(f"{where}.body_base64", str(error), "base64") from error
     return ExampleRequest(content_type, body)
 

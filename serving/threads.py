@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-_CGROUP = Path("/sys/fs/cgroup")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CGROUP = "/sys/fs/cgroup"
 
 
-def thread_count(cgroup: Path = _CGROUP) -> int:
+def thread_count(cgroup: Path | str = _CGROUP) -> int:
     """The CPUs that the process is allowed on, or fewer if its cgroup has a smaller share.
 
     Threads beyond the share only wait for one another: the quota stops all of them at once.
@@ -22,15 +25,20 @@ def thread_count(cgroup: Path = _CGROUP) -> int:
     return allowed if share is None else max(1, min(allowed, math.ceil(share)))
 
 
-def cpu_share(cgroup: Path = _CGROUP) -> float | None:
+def cpu_share(cgroup: Path | str = _CGROUP) -> float | None:
     """The CPUs that the cgroup (v2, else v1) grants a container; None if it sets no limit."""
     try:
-        if (cgroup / "cpu.max").is_file():
-            quota, period = (cgroup / "cpu.max").read_text().split()
+        if os.path.isfile(f"{cgroup}/cpu.max"):
+            quota, period = _text(f"{cgroup}/cpu.max").split()
         else:
-            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
-            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
+            quota = _text(f"{cgroup}/cpu/cpu.cfs_quota_us")
+            period = _text(f"{cgroup}/cpu/cpu.cfs_period_us")
         share = int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):  # no cgroup, or "max"
         return None
     return share if share > 0 else None
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()

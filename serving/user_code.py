@@ -63,7 +63,7 @@ def start_errors(what: str) -> Iterator[None]:
 
 
 def _imported(folder: Path) -> ModuleType:
-    path = folder / SCRIPT_FILE
+    path = folder.joinpath(SCRIPT_FILE)
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(_MODULE, path)
     if spec is None or spec.loader is None:

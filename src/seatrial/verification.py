@@ -191,7 +191,7 @@ def _check_deviation(endpoint_name: str, payload: str, deviation: float, unlike:
 
 def _deviation(model: Model, payload: Payload, answer: bytes) -> float:
     """The largest absolute difference of a number in the answer; text has to be equal."""
-    from seatrial.serving.codec import decode, decode_answer
+    from seatrial.serving.arrays import decode, decode_answer
 
     columns = decode(payload.body.encode(), payload.content_type, model.signature)
     expected = model.predict(columns)

@@ -37,7 +37,7 @@ from seatrial.aws import S3
 from seatrial.config import load_config
 from seatrial.contracts import Monitoring, Window, read_contract
 from seatrial.serving.caller import Caller
-from seatrial.serving.codec import decode
+from seatrial.serving.codec import decode, media_type
 from seatrial.serving.invocation import Answer, Request
 from seatrial.serving.record import Records, Served
 from seatrial.serving.recorder import Recorder
@@ -96,7 +96,9 @@ def recorded() -> Lines:
             rows=ROWS,
             status=200,
         )
-        given = Answer(200, CSV, "CSV", answer, ROWS, decode(body, CSV, signature))
+        given = Answer(
+            200, CSV, "CSV", answer, ROWS, decode(body, media_type(CSV), signature.inputs)
+        )
         recorder.record(
             Caller(None, synthetic=False, time=None), Request(CSV, "", body), given, served
         )

@@ -185,7 +185,7 @@ def test_every_recipe_is_built_and_measured(answer: tuple[Path, Optimization]) -
         assert item.agreement.rows == ROWS
         assert [batch.rows for batch in item.latencies] == [1, 100]
         assert item.start is not None
-        assert item.start.cpu_ms > item.start.load_ms * 0.5
+        assert item.start.cpu_ms > 15  # Python and ONNX Runtime's environment alone take more
         assert item.peak_memory_mb is not None
         assert item.peak_memory_mb > 20
         assert set(item.drops) == set(item.quality) == {"auc", "accuracy", "f1", "brier"}

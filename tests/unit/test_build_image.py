@@ -92,7 +92,7 @@ def test_what_the_image_copies_can_be_imported_alone(tree: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout))
-    assert {"seatrial.serving.__main__", "onnxruntime", "httptools", "orjson"} <= loaded
+    assert {"seatrial.serving.__main__", "numpy", "httptools", "orjson"} <= loaded
     assert not loaded & {"boto3", "pandas", "pydantic", "yaml", "seatrial.errors"}
 
 

@@ -38,7 +38,7 @@ from seatrial.client.retries import advise
 from seatrial.client.splitting import MAX_BODY_BYTES, cut, fitting, join
 from seatrial.client.transport import within
 from seatrial.errors import InputError
-from seatrial.serving.codec import decode, decode_answer, encode
+from seatrial.serving.arrays import decode, decode_answer, encode
 from seatrial.serving.signature import parse_signature
 
 TYPES = ["text/csv", "application/json", "application/jsonlines", "application/x-npy"]

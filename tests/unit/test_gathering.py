@@ -21,7 +21,7 @@ from seatrial.monitoring.counts import completeness
 from seatrial.monitoring.events import EVERYTHING, Events, Kind, hashes_of
 from seatrial.monitoring.ledger import Elsewhere, read_elsewhere, write_ledger
 from seatrial.monitoring.span import Span
-from seatrial.serving.codec import decode
+from seatrial.serving.arrays import decode
 from seatrial.serving.errors import ServingError
 from seatrial.serving.signature import Column, Signature
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import sys
 import time
@@ -101,7 +102,7 @@ class SlowModel:
     def __init__(self, seconds: float) -> None:
         self.seconds, self.calls = seconds, 0
 
-    def predict(self, _: Any) -> None:
+    def answer(self, _: Any) -> None:
         self.calls += 1
         time.sleep(self.seconds)
 
@@ -130,7 +131,7 @@ def test_batches_that_would_take_too_long_are_left_out(
     call_s: float, measured: list[int], left_out: list[int]
 ) -> None:
     class PerRow:
-        def predict(self, columns: Any) -> None:
+        def answer(self, columns: Any) -> None:
             time.sleep(0.03 * len(columns["x"]))
 
     batches = [{"x": np.zeros(rows)} for rows in (1, 10, 20)]
@@ -164,8 +165,8 @@ def test_a_batch_for_each_size_once_and_repeated_rows_where_there_are_too_few(
     tmp_path: Path,
 ) -> None:
     files = write_rows(FRAME, SIGNATURE, [5, 1, 5], tmp_path)
-    assert [path.name for path in files.batches] == ["batch-1.npz", "batch-5.npz"]
-    temps = read_columns(files.batches[1])["temp"]
+    assert [path.name for path in files.batches] == ["batch-1.json", "batch-5.json"]
+    temps = json.loads(files.batches[1].read_text())["temp"]
     np.testing.assert_array_equal(temps, [1.5, np.nan, 3.0, 1.5, np.nan])
 
 

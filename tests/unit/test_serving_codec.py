@@ -10,18 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seatrial.serving.codec import (
-    CSV,
-    JSON,
-    JSON_LINES,
-    NPY,
-    answer_type,
-    decode,
-    decode_answer,
-    encode,
-    media_type,
-)
-from seatrial.serving.columns import is_missing
+from seatrial.serving.arrays import decode, decode_answer, encode, is_missing
+from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY, answer_type, media_type
 from seatrial.serving.errors import RequestError, error_body
 from seatrial.serving.signature import Column, Output, Signature
 

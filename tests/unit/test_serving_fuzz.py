@@ -31,7 +31,7 @@ class Echo:
         input_example=({"long": 1},),
     )
 
-    def predict(self, columns: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, columns: dict[str, Any]) -> dict[str, Any]:
         return {"text": columns["string"], "score": columns["double"]}
 
 

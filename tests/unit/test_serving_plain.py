@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -17,6 +17,7 @@ from seatrial.serving.codec import CSV, JSON, MediaType
 from seatrial.serving.invocation import Request, answer, graph_responder
 from seatrial.serving.model import Model
 from seatrial.serving.plain import PlainRows, plain_rows
+from seatrial.serving.session import Session
 from seatrial.serving.signature import Column, Output, Signature
 
 AS_JSON, AS_CSV = MediaType(JSON, None), MediaType(CSV, None)
@@ -54,8 +55,10 @@ def model(
         outputs=(*outputs, Output("positive", "boolean", "positive", None)),
         input_example=({},),
     )
-    session = onnxruntime.InferenceSession(made.SerializeToString())
-    return Model(session, signature)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "echo.onnx")
+        path.write_bytes(made.SerializeToString())
+        return Model(Session(path, threads=1), signature)
 
 
 MODELS = {
@@ -197,7 +200,7 @@ def test_the_quick_way_leaves_the_rest(name: str, kind: MediaType, body: bytes) 
 def test_a_graph_of_whole_numbers_has_no_quick_way() -> None:
     class Whole:
         signature = MODELS["one"].signature
-        tensors = (MODELS["one"].tensors[0].__class__("X", np.int64, signature.inputs, (1,)),)
+        feeds = (MODELS["one"].feeds[0]._replace(element="int64"),)
 
     unsuited: Any = Whole()
     assert plain_rows(unsuited) is None

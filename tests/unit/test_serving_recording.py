@@ -18,7 +18,7 @@ from seatrial.monitoring.batches import RecordBatch
 from seatrial.monitoring.decoding import Decoded, Refused, decode_alike
 from seatrial.monitoring.records import Record, read_line
 from seatrial.serving.caller import Caller
-from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY, decode
+from seatrial.serving.codec import CSV, JSON, JSON_LINES, NPY, decode, media_type
 from seatrial.serving.errors import RequestError, StartError
 from seatrial.serving.invocation import Answer, Request, refusal
 from seatrial.serving.record import Records, Served
@@ -89,7 +89,7 @@ def served(event_id: str = "e-1", status: int = 200) -> Served:
 
 
 def given(content_type: str = CSV) -> Answer:
-    columns = decode(BODIES[content_type], content_type, SIGNATURE)
+    columns = decode(BODIES[content_type], media_type(content_type), SIGNATURE.inputs)
     return Answer(200, CSV, "CSV", b"late,0.5\nearly,0.25\n", 2, columns)
 
 
@@ -255,7 +255,7 @@ def test_a_request_whose_every_column_is_dropped_has_its_answer_still(content_ty
 def test_a_refusal_that_quotes_the_request_is_withheld_with_it() -> None:
     kept = Kept()
     with pytest.raises(RequestError, match="Zoë") as caught:
-        decode("Zoë Quill,Zoë,1\n".encode(), CSV, SIGNATURE)
+        decode("Zoë Quill,Zoë,1\n".encode(), media_type(CSV), SIGNATURE.inputs)
     refused = refusal(caught.value, 400)
     request = Request(CSV, "", "Zoë Quill,Zoë,1\n".encode())
     recorder(kept, Recording(dropped=("name",))).record(caller(), request, refused, served())
@@ -275,7 +275,9 @@ def test_a_hash_needs_its_key_and_knows_its_column() -> None:
 
 def test_a_missing_value_has_no_hash() -> None:
     kept, body = Kept(), b"A,1,2\nB,2,\n"
-    answer = Answer(200, CSV, "CSV", b"a,1\nb,2\n", 2, decode(body, CSV, SIGNATURE))
+    answer = Answer(
+        200, CSV, "CSV", b"a,1\nb,2\n", 2, decode(body, media_type(CSV), SIGNATURE.inputs)
+    )
     recording = Recording(hashed=("temp",), hash_key=KEY.encode())
     recorder(kept, recording).record(caller(), Request(CSV, "", body), answer, served())
     rows = window(*kept.records)

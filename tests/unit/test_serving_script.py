@@ -57,7 +57,7 @@ def test_what_is_not_defined_is_done_by_the_signature(archive: Callable[..., Pat
     found = ask(archive(DOUBLING))
     assert (found.status, found.body, found.rows) == (200, b"2.0\n4.0\n", 2)
     assert found.content_type == "text/csv; charset=utf-8"
-    assert found.asked is not None and found.asked["x"].tolist() == [1, 2]
+    assert found.asked is not None and found.asked["x"] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,11 @@ import pytest
 
 from seatrial.localcloud.images import serving_python
 
+LOAD = """
+import seatrial, onnxruntime
+from seatrial.serving.ort_library import runtime
+runtime()
+"""
 PYTHONS = [sys.executable, serving_python()]
 
 
@@ -20,7 +25,7 @@ def test_onnx_runtime_keeps_no_device_id(python: str | None, tmp_path: Path) -> 
         pytest.skip("make setup has made no serving environment")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ORT_")}
     subprocess.run(
-        [python, "-c", "import seatrial.serving.model"],
+        [python, "-c", LOAD],
         env={**environment, "HOME": str(tmp_path)},
         check=True,
     )

@@ -13,7 +13,7 @@ from seatrial.errors import InputError
 from seatrial.optimization.batches import make_payloads, read_payloads, write_payloads
 from seatrial.optimization.data import ValidationData, read_frame
 from seatrial.pipelines.registration import INPUTS_KEY, InputFiles, fetch_inputs, packages
-from seatrial.serving.codec import decode
+from seatrial.serving.arrays import decode
 from seatrial.serving.errors import RequestError
 from seatrial.serving.signature import read_signature
 

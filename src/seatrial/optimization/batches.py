@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from seatrial.contracts import ModelSignature, Payload, first_problem
 from seatrial.errors import InputError
 from seatrial.monitoring.columns import columns_of
-from seatrial.optimization.columns import write_columns
+from seatrial.optimization.columns import write_columns, write_request
 from seatrial.optimization.data import spread
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def write_payloads(payloads: Sequence[Payload], path: Path) -> None:
 
 @dataclass(frozen=True)
 class RowFiles:
-    """All validation rows, and a batch for each size, as columns that the server would decode."""
+    """All validation rows, and a batch for each size as the columns of a request."""
 
     rows: Path
     batches: tuple[Path, ...]
@@ -83,7 +83,7 @@ def write_rows(
     for size in sorted(set(sizes)):
         chosen = np.arange(size) % len(frame)  # a batch larger than the data repeats it
         part = {name: values[chosen] for name, values in columns.items()}
-        batches.append(write_columns(part, folder / f"batch-{size}.npz"))
+        batches.append(write_request(part, folder / f"batch-{size}.json"))
     return RowFiles(write_columns(columns, folder / "rows.npz"), tuple(batches))
 
 

@@ -31,7 +31,7 @@ from seatrial.contracts import (
     write_contract,
 )
 from seatrial.endpoint import BASELINE_TAG, PACKAGE_TAG, RECORDS_TAG
-from seatrial.serving.codec import encode
+from seatrial.serving.arrays import encode
 from seatrial.serving.model import Model
 from seatrial.steps import (
     build_baseline,

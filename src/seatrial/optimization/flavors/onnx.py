@@ -134,12 +134,13 @@ def _session(path: Path) -> Any:
 
 def _feeds(session: Any, signature: ModelSignature, frame: pd.DataFrame) -> dict[str, Array]:
     """The tensors, filled by the server's own code, so that both take the same rows."""
+    from seatrial.serving.arrays import fill
     from seatrial.serving.graph import feed_plan
     from seatrial.serving.signature import parse_signature
 
-    plan = feed_plan(session, parse_signature(signature.model_dump(mode="json")))
+    plan = feed_plan(session.get_inputs(), parse_signature(signature.model_dump(mode="json")))
     columns = {column.name: frame[column.name].to_numpy() for column in signature.inputs}
-    return {tensor.name: tensor.fill(columns, len(frame)) for tensor in plan}
+    return {feed.name: fill(feed, columns, len(frame)) for feed in plan}
 
 
 def _column(values: Array, index: int | None) -> Array:

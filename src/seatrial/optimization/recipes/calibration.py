@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seatrial.serving.arrays import fill
 from seatrial.serving.graph import feed_plan
 from seatrial.serving.signature import read_signature
 
@@ -27,7 +28,7 @@ def feeds(model: Path, signature: Path, columns: Mapping[str, Array]) -> Iterato
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    tensors = feed_plan(session, read_signature(signature.parent))
+    plan = feed_plan(session.get_inputs(), read_signature(signature.parent))
     fixed = next(
         (item.shape[0] for item in session.get_inputs() if isinstance(item.shape[0], int)), None
     )
@@ -37,7 +38,7 @@ def feeds(model: Path, signature: Path, columns: Mapping[str, Array]) -> Iterato
         part = {name: values[start : start + size] for name, values in columns.items()}
         count = min(size, rows - start)
         if fixed is None or count == fixed:
-            yield {tensor.name: tensor.fill(part, count) for tensor in tensors}
+            yield {feed.name: fill(feed, part, count) for feed in plan}
 
 
 def reader(batches: Iterator[dict[str, Array]]) -> CalibrationDataReader:
