@@ -745,7 +745,7 @@ def test_our_server_with_a_real_model_gives_a_whole_profile(bench: Bench) -> Non
     assert start is not None
     assert start.repeats == 2
     assert 0 < start.to_port_s <= start.to_ping_s <= start.to_first_prediction_s
-    assert start.cpu_s > 0.1
+    assert start.cpu_s > 0.01  # Python's own start takes that
     assert candidate.idle_memory_mb is not None
     assert candidate.peak_memory_mb is not None
     assert 30 < candidate.idle_memory_mb <= candidate.peak_memory_mb < 250

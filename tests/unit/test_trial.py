@@ -181,6 +181,6 @@ def test_a_candidate_with_an_image_of_its_own_is_tried_in_that(
     write_contract(optimization, tmp_path / "optimization.json")
     lines = "".join(item.model_dump_json() + "\n" for item in PAYLOADS)
     (tmp_path / "payloads.jsonl").write_text(lines)
-    given = TrialOptions(tmp_path, None, (2048,), tmp_path, yes=True)
+    given = TrialOptions(tmp_path, None, (2048,), tmp_path, idle=False, yes=True)
     trial = make_trial(load_config(), given)
     assert (trial.candidate, trial.image) == ("fp32", image)
