@@ -93,13 +93,20 @@ class OrtError(Exception):
 
 
 class Library:
-    """The library; `call` raises OrtError for whatever fails."""
+    """The library; `call` raises OrtError for whatever fails. StartError if it is too old."""
 
     def __init__(self, path: str) -> None:
         library = ctypes.CDLL(path)
         library.OrtGetApiBase.restype = pointer = ctypes.POINTER(c_void_p)
         get_api = ctypes.CFUNCTYPE(pointer, c_uint32)(library.OrtGetApiBase()[0] or 0)
         self._table = get_api(_API_VERSION)
+        if not self._table:
+            raise StartError(
+                "ONNX Runtime is too old",
+                got=path,
+                allowed=f"one with version {_API_VERSION} of the C API, as of onnxruntime 1.24",
+                do="Install onnxruntime 1.24 or later",
+            )
         self._code = ctypes.CFUNCTYPE(c_int, c_void_p)(self._at(_GET_ERROR_CODE))
         self._message = ctypes.CFUNCTYPE(c_char_p, c_void_p)(self._at(_GET_ERROR_MESSAGE))
         self._functions: dict[str, Any] = {}

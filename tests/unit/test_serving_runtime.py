@@ -23,7 +23,7 @@ from seatrial.serving.arrays import as_arrays
 from seatrial.serving.bound import bind_row
 from seatrial.serving.errors import RequestError, StartError
 from seatrial.serving.model import Model
-from seatrial.serving.ort_library import OrtError, find_library, runtime
+from seatrial.serving.ort_library import Library, OrtError, find_library, runtime
 from seatrial.serving.session import Session
 from seatrial.serving.signature import Column, Output, Signature
 from seatrial.serving.tensors import ELEMENTS, Tensor
@@ -147,6 +147,13 @@ def test_without_the_package_the_server_says_what_to_install(
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(StartError, match=r"onnxruntime, 1\.24 or later"):
         find_library()
+
+
+def test_a_library_without_our_version_of_the_api_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as a library answers that is older than the version asked for
+    monkeypatch.setattr("seatrial.serving.ort_library._API_VERSION", 9999)
+    with pytest.raises(StartError, match=r"too old.*Install onnxruntime 1\.24"):
+        Library(find_library())
 
 
 def test_a_bound_row_answers_as_a_run_and_refuses_another_size(write: Write) -> None:
