@@ -524,7 +524,7 @@ def test_retraining_without_a_pipeline_is_a_mistake_in_the_configuration() -> No
 
 def test_a_run_in_mlflow_compares_windows() -> None:
     found = findings(drift(column("temp"), column("odd*name")), labels=auc(decayed=True))
-    assert run_params(found)["window_start"] == "2013-07-08T00:00:00+00:00"
+    assert run_params(found, [])["window_start"] == "2013-07-08T00:00:00+00:00"
     metrics = run_metrics(found)
     assert metrics["alert"] == 1
     assert metrics["drift.temp"] == metrics["drift.odd_name"] == 5.037
