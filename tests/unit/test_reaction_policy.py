@@ -155,7 +155,9 @@ def test_a_rollback_is_as_patient_as_a_training(
 
 
 def test_what_was_brought_back_gets_windows_of_its_own() -> None:
-    taken_back = past(["quality"], ["quality"], acts=("rollback",), endpoint_config_name="flights-2")
+    taken_back = past(
+        ["quality"], ["quality"], acts=("rollback",), endpoint_config_name="flights-2"
+    )
     assert due(["quality"], taken_back, after_windows=2, cooldown_h=0) == []
     own = [*taken_back, *past(["quality"])]
     assert due(["quality"], own, after_windows=2, cooldown_h=0) == ["rollback"]
