@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seatrial.config import Config
 from seatrial.contracts import DeploymentHistory, VerifiedDeployment
-from seatrial.deployment.history import read_history
+from seatrial.deployment.history import read_history, write_history
 from seatrial.deployment.operator import Operator
 from seatrial.deployment.rollback import Rollback, planned, record, serve_again
 from seatrial.errors import DeploymentError, SeatrialError
@@ -22,6 +22,14 @@ class Earlier:
 
     to: VerifiedDeployment | None
     passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What was judged, and what is to serve in its place."""
+
+    judged: VerifiedDeployment
+    to: VerifiedDeployment
 
 
 @dataclass(frozen=True)
@@ -59,55 +67,69 @@ def find_earlier(
     return Earlier(None, tuple(passed_over))
 
 
+def choose(
+    history: DeploymentHistory, config_name: str, serves: str, status_of: StatusOf
+) -> Exchange | str:
+    """What to serve in place of that configuration, or why what serves stays."""
+    name, judged = history.endpoint_name, find_judged(history, config_name)
+    if judged is None:
+        return f"{name} serves {serves}, and {config_name} is no verified deployment"
+    earlier = find_earlier(history, judged, status_of)
+    to = earlier.to
+    changed = to is not None and serves == to.serving.endpoint_config_name
+    # made, but not recorded any more: the process died in between
+    unfinished = changed and history.verified[0] == judged
+    if serves != config_name and not unfinished:
+        return f"{name} serves {serves} by now, and not {config_name}"
+    if to is None:
+        passed_over = "; ".join(earlier.passed_over) or "no other version was verified before it"
+        return f"there is nothing to roll {name} back to: {passed_over}"
+    return Exchange(judged, to)
+
+
+def without_others(history: DeploymentHistory, exchange: Exchange) -> DeploymentHistory:
+    """The judged deployment and, right below it, the one that is to serve.
+
+    Recorded before the change: should the process die, any rollback finds that one, too.
+    """
+    left = history.verified[history.verified.index(exchange.to) :]
+    return history.model_copy(update={"verified": (exchange.judged, *left)})
+
+
 def roll_back_judged(operator: Operator, config: Config, config_name: str) -> Answer:
     """Bring the version before back, if the endpoint serves that configuration still.
 
     What was deployed in between stays. One that crashed after the change is finished. If the
     version before does not verify, the judged one serves again, and it is a DeploymentError.
     """
-    name, state = operator.endpoint_name, operator.settle()
-    serves = state.serving.endpoint_config_name if state and state.serving else None
-    history = read_history(config.bucket, name, operator.clients["s3"])
-    judged = find_judged(history, config_name)
-    if state is None or judged is None:
-        return Answer(kept=f"{name} serves {serves}, and {config_name} is no verified deployment")
+    sagemaker, s3 = operator.sagemaker, operator.clients["s3"]
 
     def status_of(package_arn: str) -> str:
-        return str(describe_package(package_arn, operator.sagemaker)["ModelApprovalStatus"])
+        return str(describe_package(package_arn, sagemaker)["ModelApprovalStatus"])
 
-    earlier = find_earlier(history, judged, status_of)
-    if serves != config_name and not _unfinished(history, judged, earlier, serves):
-        return Answer(kept=f"{name} serves {serves} by now, and not {config_name}")
-    if earlier.to is None:
-        passed_over = "; ".join(earlier.passed_over) or "no other version was verified before it"
-        return Answer(kept=f"there is nothing to roll {name} back to: {passed_over}")
-    rollback = planned(state, earlier.to, history, operator.sagemaker)
-    _exchange(operator, config, judged, earlier.to)
+    state = operator.settle()
+    if state is None or state.serving is None:
+        return Answer(kept=f"{operator.endpoint_name} is not in service")
+    before = read_history(config.bucket, operator.endpoint_name, s3)
+    chosen = choose(before, config_name, state.serving.endpoint_config_name, status_of)
+    if isinstance(chosen, str):
+        return Answer(kept=chosen)
+    history = without_others(before, chosen)
+    rollback = planned(state, chosen.to, history, sagemaker)
+    if history != before:
+        write_history(history, config.bucket, operator.lease.fence, s3)
+    _exchange(operator, config, chosen)
     record(operator, config, rollback)
     return Answer(rollback)
 
 
-def _unfinished(
-    history: DeploymentHistory, judged: VerifiedDeployment, earlier: Earlier, serves: str | None
-) -> bool:
-    """Whether the change was made, and the process died before its record."""
-    to = earlier.to
-    return (
-        history.verified[0] == judged
-        and to is not None
-        and serves == to.serving.endpoint_config_name
-    )
-
-
-def _exchange(
-    operator: Operator, config: Config, judged: VerifiedDeployment, to: VerifiedDeployment
-) -> None:
-    """Serve `to`; if it does not verify, `judged` again: it answers, if not as well as it did."""
+def _exchange(operator: Operator, config: Config, chosen: Exchange) -> None:
+    """Serve the version before; if it does not verify, the judged one, which answers at least."""
     try:
-        serve_again(operator, config, to)
+        serve_again(operator, config, chosen.to)
     except SeatrialError as failure:
         try:
-            serve_again(operator, config, judged)
+            serve_again(operator, config, chosen.judged)
         except SeatrialError as error:
             raise DeploymentError(
                 f"the rollback of {operator.endpoint_name} failed, and so did the way back",
