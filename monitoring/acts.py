@@ -27,6 +27,7 @@ class Case:
     ailments: Sequence[Ailment]
     reasons: Sequence[str]
     verdict_uri: str
+    done: Sequence[Reaction] = ()  # before this act
 
     def detail(self) -> dict[str, Any]:
         """The event's detail: enough to decide on without reading a file."""
@@ -40,6 +41,7 @@ class Case:
             "driftedColumns": list(self.findings.drift.drifted_columns),
             "reasons": list(self.reasons[:MAX_REASONS]),
             "verdictUri": self.verdict_uri,
+            "reactions": [item.model_dump() for item in self.done],
         }
 
 
@@ -88,7 +90,7 @@ def start_retraining(case: Case, pipeline: str, sagemaker: Any) -> Reaction:
         started = sagemaker.start_pipeline_execution(
             PipelineName=pipeline,
             PipelineExecutionDescription=f"{detail['endpointName']}: {', '.join(case.ailments)}",
-            ClientRequestToken=_token(pipeline, detail),
+            ClientRequestToken=request_token(pipeline, detail),
             PipelineParameters=[
                 {"Name": name, "Value": value} for name, value in told.items() if name in known
             ],
@@ -96,7 +98,7 @@ def start_retraining(case: Case, pipeline: str, sagemaker: Any) -> Reaction:
     return Reaction(kind="retraining", target=pipeline, detail=started["PipelineExecutionArn"])
 
 
-def _token(pipeline: str, detail: dict[str, Any]) -> str:
+def request_token(pipeline: str, detail: dict[str, Any], *more: str) -> str:
     """Of 32 to 128 characters; the same for the same window of the same endpoint."""
-    parts = [pipeline, detail["endpointName"], detail["windowStart"], detail["windowEnd"]]
+    parts = [pipeline, detail["endpointName"], detail["windowStart"], detail["windowEnd"], *more]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,9 +1,10 @@
 """What is to be done about a verdict: decided from the configuration and the windows before it.
 
-Telling people and other systems (notify, event) happens at once. A training (retrain) waits until
-the same ailment was found in `after_windows` windows in a row: one bad window may be a holiday.
-Nothing is done again within `cooldown_h`, nor again for a window that is judged again, unless more
-is found in it then.
+Telling people and other systems (notify, event) happens at once. A training (retrain) and the way
+back to the version before (rollback) wait until the same ailment was found in `after_windows`
+windows in a row of the configuration that serves: one bad window may be a holiday, and what was
+brought back gets windows of its own. Nothing is done again within `cooldown_h`, nor again for a
+window that is judged again, unless more is found in it then; a rollback not even then.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from datetime import datetime, timedelta
 
 from seatrial.contracts.verdicts import Act, Ailment, WindowVerdict
 
-PATIENT: frozenset[Act] = frozenset({"retrain"})
+PATIENT: frozenset[Act] = frozenset({"retrain", "rollback"})
+# What is more to a window is more to tell; the version that it was about is gone all the same.
+ONCE_A_WINDOW: frozenset[Act] = frozenset({"rollback"})
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,32 @@ class Decision:
 
 @dataclass(frozen=True)
 class Past:
-    """The windows before this one, in time order, and what was decided on it earlier, if it was."""
+    """The windows before this one, in time order, and what was decided on it earlier, if it was.
 
+    `endpoint_config_name` is what this window is about.
+    """
+
+    endpoint_config_name: str
     windows: Sequence[WindowVerdict]
     earlier: WindowVerdict | None = None
+
+    def run_of(self, ailment: Ailment) -> tuple[WindowVerdict, ...]:
+        """The windows just before this one that all had the ailment, on the same configuration.
+
+        A window of another configuration says nothing of the one that serves now.
+        """
+        run: list[WindowVerdict] = []
+        for item in reversed(self.windows):
+            same = item.endpoint_config_name == self.endpoint_config_name
+            if ailment not in item.ailments or not same:
+                break
+            run.append(item)
+        return tuple(reversed(run))
+
+    def since(self, ailments: Iterable[Ailment], started_at: datetime) -> datetime:
+        """The start of the first window of the longest run that leads up to this one."""
+        runs = [self.run_of(ailment) for ailment in ailments]
+        return min([started_at, *(run[0].started_at for run in runs if run)])
 
 
 def decide(
@@ -54,7 +79,8 @@ def decide(
     """One decision for each act that the ailments ask for.
 
     >>> always = Policy({"drift": ("notify",)}, after_windows=1, cooldown_h=0)
-    >>> [item.act for item in decide(["drift"], Past([]), always, now=datetime(2026, 1, 1))]
+    >>> past = Past("flights-1", [])
+    >>> [item.act for item in decide(["drift"], past, always, now=datetime(2026, 1, 1))]
     ['notify']
     """
     wanted: dict[Act, list[Ailment]] = {}
@@ -75,7 +101,8 @@ def _waits(
     now: datetime,
 ) -> str | None:
     earlier = past.earlier
-    if earlier and act in earlier.acts and set(asking) <= set(earlier.ailments):
+    nothing_more = act in ONCE_A_WINDOW or (earlier and set(asking) <= set(earlier.ailments))
+    if earlier and act in earlier.acts and nothing_more:
         return "done when this window was judged before"
     done = [item for item in past.windows if act in item.acts]
     if done and now - done[-1].decided_at < timedelta(hours=policy.cooldown_h):
@@ -83,34 +110,7 @@ def _waits(
             f"done at {done[-1].decided_at:%Y-%m-%d %H:%M} UTC, again after {policy.cooldown_h:g} h"
         )
     if act in PATIENT:
-        longest = max(1 + len(run_of(ailment, past.windows)) for ailment in asking)
+        longest = max(1 + len(past.run_of(ailment)) for ailment in asking)
         if longest < policy.after_windows:
             return f"window {longest} of {policy.after_windows} in a row"
     return None
-
-
-def run_of(ailment: Ailment, history: Sequence[WindowVerdict]) -> tuple[WindowVerdict, ...]:
-    """The windows just before this one that all had the ailment, on the configuration of the last.
-
-    A window of another configuration says nothing of the one that serves now.
-    """
-    run: list[WindowVerdict] = []
-    for item in reversed(history):
-        if ailment not in item.ailments:
-            break
-        if run and item.endpoint_config_name != run[-1].endpoint_config_name:
-            break
-        run.append(item)
-    return tuple(reversed(run))
-
-
-def since(
-    ailments: Iterable[Ailment], history: Sequence[WindowVerdict], started_at: datetime
-) -> datetime:
-    """The start of the first window of the longest run that leads up to this one."""
-    return min(
-        [
-            started_at,
-            *(run[0].started_at for ailment in ailments if (run := run_of(ailment, history))),
-        ]
-    )

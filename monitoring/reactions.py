@@ -28,7 +28,7 @@ NAMESPACE = "seatrial"
 # SNS: a subject is at most 100 ASCII characters.
 MAX_SUBJECT = 100
 MAX_QUALITY_REASONS = 10
-_DONE = {"retraining": "Retraining"}
+_DONE = {"retraining": "Retraining", "rollback": "Rollback"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ def message(
 ) -> Message:
     """What people get: what moved, how much, since when, what was done, and where to read on."""
     window = findings.window
-    what = ", ".join(_headlines(findings))
+    rolled_back = ["rolled back"] if any(item.endpoint == "changed" for item in done) else []
+    what = ", ".join([*_headlines(findings), *rolled_back])
     subject = f"seatrial alert: {window.endpoint_name}: {what}"
     text = "\n".join(
         [
@@ -143,12 +144,22 @@ def message(
             "",
             f"Compared with {window.baseline_uri}.",
             *(f"{_DONE[item.kind]}: {item.detail}" for item in done if item.kind in _DONE),
-            "The endpoint was not changed.",
+            _endpoint_line(window.endpoint_name, done),
             f"More: {verdict_uri}, and monitoring.html and drift.html beside it.",
         ]
     )
     ascii_subject = subject.encode("ascii", errors="replace").decode()
     return Message(_shortened(ascii_subject), text)
+
+
+def _endpoint_line(endpoint_name: str, done: Sequence[Reaction]) -> str:
+    """Whether somebody has changed it, as far as that is known."""
+    became = {item.endpoint for item in done}
+    if "unknown" in became:
+        return f"The endpoint may have been changed: look at what {endpoint_name} serves."
+    if "changed" in became:
+        return "The endpoint was changed: see the rollback."
+    return "The endpoint was not changed."
 
 
 def put_metrics(data: Sequence[Mapping[str, Any]], cloudwatch: Any) -> Reaction:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seatrial.config import TrackingConfig
@@ -12,12 +12,14 @@ from seatrial.monitoring.quiet import quiet
 from seatrial.monitoring.reactions import Findings
 
 SQLITE = "sqlite:///"
-# MLflow takes no more in one call; many slices have more.
+# MLflow takes no more in one call (many slices have more), and no longer parameters.
 MAX_METRICS = 1000
+MAX_PARAM_CHARACTERS = 6000
+CONSEQUENCES = ("retraining", "rollback")
 
 
-def run_params(findings: Findings) -> dict[str, str]:
-    """What identifies the window."""
+def run_params(findings: Findings, done: Sequence[Reaction]) -> dict[str, str]:
+    """What identifies the window, and what became of the endpoint and of a training."""
     window = findings.window
     return {
         "endpoint": window.endpoint_name,
@@ -25,7 +27,13 @@ def run_params(findings: Findings) -> dict[str, str]:
         "window_start": window.started_at.isoformat(),
         "window_end": window.ended_at.isoformat(),
         "baseline": window.baseline_uri,
+        **{item.kind: _said(item) for item in done if item.kind in CONSEQUENCES},
     }
+
+
+def _said(reaction: Reaction) -> str:
+    said = reaction.detail if reaction.done else f"not done: {reaction.detail}"
+    return said[:MAX_PARAM_CHARACTERS]
 
 
 def run_metrics(findings: Findings) -> dict[str, float]:
@@ -49,7 +57,12 @@ def run_metrics(findings: Findings) -> dict[str, float]:
     return {_allowed(name): value for name, value in metrics.items()}
 
 
-def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Path]) -> Reaction:
+def log_run(
+    tracking: TrackingConfig,
+    findings: Findings,
+    done: Sequence[Reaction],
+    artifacts: Iterable[Path],
+) -> Reaction:
     """Write one finished run with these files; its time is the window's end."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     ended_ms = int(findings.window.ended_at.timestamp() * 1000)
@@ -69,7 +82,8 @@ def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Pa
         name = f"{findings.window.endpoint_name} {findings.window.started_at:%Y-%m-%d %H:%M}"
         run_id: str = client.create_run(experiment_id, run_name=name).info.run_id
         client.log_batch(
-            run_id, params=[Param(name, value) for name, value in run_params(findings).items()]
+            run_id,
+            params=[Param(name, value) for name, value in run_params(findings, done).items()],
         )
         metrics = [
             Metric(name, value, ended_ms, 0) for name, value in run_metrics(findings).items()

@@ -1,8 +1,9 @@
-"""The rollback pipeline: one step, for a model package whose approval is withdrawn."""
+"""The rollback pipeline: one step, asked for by a package's rejection or a window's verdict."""
 
 from __future__ import annotations
 
 from seatrial.config import Config
+from seatrial.deployment.rollback import NOT_ASKED
 from seatrial.pipelines.processing import (
     StepFactory,
     definition_json,
@@ -13,12 +14,17 @@ from seatrial.pipelines.processing import (
 
 
 def rollback_definition(config: Config, *, config_uri: str) -> str:
-    """The pipeline's definition as JSON; `config_uri` is the default of the parameter ConfigUri."""
+    """The pipeline's definition as JSON; `config_uri` is the default of the parameter ConfigUri.
+
+    It takes back ModelPackageArn if that is rejected, or EndpointConfigName, which was judged; each
+    only if it serves still.
+    """
     with offline(config.region):
         session = pipeline_session(config)
         from sagemaker.core.workflow.parameters import ParameterString
 
-        package = ParameterString(name="ModelPackageArn")
+        package = ParameterString(name="ModelPackageArn", default_value=NOT_ASKED)
+        judged = ParameterString(name="EndpointConfigName", default_value=NOT_ASKED)
         config_parameter = ParameterString(name="ConfigUri", default_value=config_uri)
         make = StepFactory(config.rollback_pipeline, config, config_parameter, session)
         step = make.toolbox_step(
@@ -26,11 +32,12 @@ def rollback_definition(config: Config, *, config_uri: str) -> str:
             "roll_back",
             arguments=[
                 *("--model-package-arn", package),
+                *("--endpoint-config-name", judged),
                 *("--output", output_path("rollback")),
             ],
             inputs=[],
             outputs=["rollback"],
             role=config.roles.deploy,
         )
-        parameters = [package, config_parameter]
+        parameters = [package, judged, config_parameter]
         return definition_json(config.rollback_pipeline, parameters, [step], session)

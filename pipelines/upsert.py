@@ -79,7 +79,7 @@ def upsert(config: Config, *, clients: dict[str, Any]) -> Upserted:
         config.monitoring_pipeline: definitions.monitoring,
     }
     uri = config_uri(config)
-    if config.deployment.on_rejection == "roll_back":
+    if config.rolls_back:
         wanted[config.rollback_pipeline] = rollback_definition(config, config_uri=uri)
     if config.review.every_days is not None:
         wanted[config.review_pipeline] = review_definition(config, config_uri=uri)

@@ -28,31 +28,16 @@ from seatrial.contracts import (
     read_contract,
     write_contract,
 )
-from seatrial.contracts.verdicts import Act, WindowVerdict
-from seatrial.errors import SeatrialError
-from seatrial.monitoring.acts import Case, put_event, start_retraining
 from seatrial.monitoring.cadence import parse_cadence
-from seatrial.monitoring.history import folder_uri, read_earlier, read_history, write_verdict
+from seatrial.monitoring.history import read_history
 from seatrial.monitoring.missed_windows import missed_windows
-from seatrial.monitoring.policy import Decision, Past, Policy, decide, since
-from seatrial.monitoring.reactions import (
-    Findings,
-    message,
-    metric_data,
-    publish,
-    put_metrics,
-    reasons,
-)
+from seatrial.monitoring.reacting import LOOK_BACK, Reacting
+from seatrial.monitoring.reactions import Findings, metric_data, put_metrics, reasons
 from seatrial.monitoring.tracking import log_run
 from seatrial.report.window_page import render_window
 from seatrial.steps.entry import run
 
 SERVICES = ("cloudwatch", "events", "s3", "sagemaker", "sns")
-# More than any run of windows that a reaction waits for.
-LOOK_BACK = 60
-# A message comes last, since it tells what else was done.
-ORDER: tuple[Act, ...] = ("retrain", "event", "notify")
-KINDS: Mapping[Act, str] = {"retrain": "retraining", "event": "eventbridge", "notify": "sns"}
 
 
 def verdict(findings: Findings, reactions: Sequence[Reaction]) -> Monitoring:
@@ -67,105 +52,6 @@ def verdict(findings: Findings, reactions: Sequence[Reaction]) -> Monitoring:
         reactions=tuple(reactions),
         missed_windows=findings.missed,
     )
-
-
-class Reacting:
-    """One window's reactions, each kept in S3 as soon as it is done.
-
-    A run that is killed in between does the rest when it is run again: only a message can then
-    come twice.
-    """
-
-    def __init__(
-        self, findings: Findings, config: Config, clients: Mapping[str, Any], now: datetime
-    ) -> None:
-        window = findings.window
-        self.findings, self._config, self._clients, self._now = findings, config, clients, now
-        self._s3 = S3(clients["s3"])
-        span = {"started_at": window.started_at, "ended_at": window.ended_at}
-        self.folder = folder_uri(config.bucket, window.endpoint_name, **span)
-        self._past = Past(
-            read_history(
-                self._s3,
-                config.bucket,
-                window.endpoint_name,
-                before=window.started_at,
-                limit=LOOK_BACK,
-            ),
-            read_earlier(self._s3, config.bucket, window.endpoint_name, **span),
-        )
-        self.done: list[Reaction] = []
-        self.failures: list[SeatrialError] = []
-
-    def carry_out(self) -> None:
-        """Decide, and do what is due; what fails is told, and the rest is done all the same."""
-        rules = self._config.reactions
-        policy = Policy(rules.acts, rules.after_windows, rules.cooldown_h)
-        found = decide(self.findings.ailments, self._past, policy, now=self._now)
-        kept = self._past.earlier.acts if self._past.earlier else ()
-        self._keep(kept)
-        for decision in sorted(found, key=lambda item: ORDER.index(item.act)):
-            reaction = self._act(decision)
-            self.done.append(reaction)
-            if reaction.done:
-                kept = tuple(dict.fromkeys((*kept, decision.act)))
-                self._keep(kept)
-
-    def _act(self, decision: Decision) -> Reaction:
-        kind = KINDS[decision.act]
-        if decision.waits is not None:
-            return _not_done(kind, decision.waits)
-        if self._config.reactions.dry_run:
-            return _not_done(kind, "dry run")
-        try:
-            return self._do(decision)
-        except SeatrialError as error:
-            self.failures.append(error)
-            return _not_done(kind, f"failed: {error}")
-
-    def _do(self, decision: Decision) -> Reaction:
-        verdict_uri = f"{self.folder}/monitoring.json"
-        case = Case(self.findings, decision.ailments, reasons(self.findings), verdict_uri)
-        if decision.act == "retrain":
-            pipeline = str(self._config.reactions.retraining_pipeline)
-            return start_retraining(case, pipeline, self._clients["sagemaker"])
-        if decision.act == "event":
-            return put_event(case, self._clients["events"])
-        window = self.findings.window
-        letter = message(
-            self.findings,
-            since=since(self.findings.ailments, self._past.windows, window.started_at),
-            done=self.done,
-            verdict_uri=verdict_uri,
-        )
-        return publish(letter, self._config.monitoring.alert_topic_arn, self._clients["sns"])
-
-    def _keep(self, acts: Sequence[Act]) -> None:
-        window = self.findings.window
-        self._kept = WindowVerdict(
-            endpoint_name=window.endpoint_name,
-            endpoint_config_name=window.endpoint_config_name,
-            started_at=window.started_at,
-            ended_at=window.ended_at,
-            ailments=self.findings.ailments,
-            acts=tuple(acts),
-            decided_at=self._now,
-        )
-        write_verdict(self._s3, self._config.bucket, self._kept)
-
-    @property
-    def windows(self) -> tuple[WindowVerdict, ...]:
-        """The windows before, and this one."""
-        return (*self._past.windows, self._kept)
-
-    def upload(self, files: Sequence[Path]) -> None:
-        """Put the files where the messages say they are."""
-        for path in files:
-            self._s3.upload(path, f"{self.folder}/{path.name}")
-
-
-def _not_done(kind: str, why: str) -> Reaction:
-    return Reaction.model_validate({"kind": kind, "target": "", "detail": why, "done": False})
 
 
 def react(
@@ -190,7 +76,7 @@ def react(
     write_contract(verdict(findings, done), path)
     files = [path, *(item for item in artifacts if item.is_file())]
     if config.tracking.mlflow_uri is not None:
-        done.append(log_run(config.tracking, findings, files))
+        done.append(log_run(config.tracking, findings, done, files))
     result = verdict(findings, done)
     write_contract(result, path)
     page = output / "monitoring.html"

@@ -116,6 +116,11 @@ class Config(Contract):
         return f"{self.project}-rollback"
 
     @property
+    def rolls_back(self) -> bool:
+        """True if a rejection or a verdict starts the rollback pipeline."""
+        return self.deployment.on_rejection == "roll_back" or self.reactions.wants("rollback")
+
+    @property
     def monitoring_pipeline(self) -> str:
         """The monitoring pipeline's name."""
         return f"{self.project}-monitoring"

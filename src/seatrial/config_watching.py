@@ -59,11 +59,24 @@ class ReactionsConfig(Part):
             "blind": self.blind,
         }
 
+    def wants(self, act: Act) -> bool:
+        """True if it is what some ailment asks for."""
+        return any(act in acts for acts in self.acts.values())
+
     @model_validator(mode="after")
     def _retraining_is_possible(self) -> ReactionsConfig:
-        wanted = any("retrain" in acts for acts in self.acts.values())
-        if wanted and self.retraining_pipeline is None:
+        if self.wants("retrain") and self.retraining_pipeline is None:
             raise ValueError("retrain needs retraining_pipeline, the name of a pipeline")
+        return self
+
+    @model_validator(mode="after")
+    def _seen_before_taken_back(self) -> ReactionsConfig:
+        # Calls without a record say nothing of the model, and the one before would be as unseen.
+        if "rollback" in self.blind:
+            raise ValueError(
+                "blind must not have rollback: nobody knows then whether the model is at fault; "
+                "rollback is for decay, drift and quality"
+            )
         return self
 
 

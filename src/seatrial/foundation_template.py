@@ -28,6 +28,7 @@ def parameters(config: Config) -> dict[str, str]:
         "ServingRepository": _repository("serving", config.images.serving, config),
         "KmsKeyArn": config.foundation.kms_key_arn or "",
         "RetrainingPipeline": config.reactions.retraining_pipeline or "",
+        "VerdictsRollBack": "yes" if config.reactions.wants("rollback") else "no",
         "SourceLocation": config.foundation.source_location or "",
     }
 

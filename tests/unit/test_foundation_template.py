@@ -39,7 +39,8 @@ NEVER_EXPIRE = ("models", "baselines", "predictions", "inputs", "registry", "con
 @pytest.fixture(scope="module")
 def template() -> Template:
     """Every condition of it holds."""
-    return read_template(render(load_config(None, foundation=WITH_ALL)), {}, PLACE)
+    config = load_config(None, foundation=WITH_ALL, reactions={"decay": ["rollback"]})
+    return read_template(render(config), {}, PLACE)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,25 @@ def test_keys_and_builds_are_there_only_when_asked_for() -> None:
     text = str(bare.resolve(list(bare.wanted().values()), "{}.{}".format))
     assert "kms:" not in text
     assert "AES256" in text
+
+
+def react_role(**reactions: Any) -> dict[str, dict[str, Any]]:
+    """What React's role is granted with these reactions, by statement."""
+    found = read_template(render(load_config(None, reactions=reactions)), {}, PLACE)
+    role = found.resolve(found.wanted()["ReactRole"]["Properties"], "{}.{}".format)
+    (policy,) = role["Policies"]
+    return {item["Sid"]: item for item in policy["PolicyDocument"]["Statement"]}
+
+
+def test_react_may_ask_for_a_rollback_only_if_a_verdict_is_to_and_change_nothing() -> None:
+    assert not {"AskForRollback", "FollowRollback"} & set(react_role())
+    asking = react_role(decay=["rollback"])
+    pipeline = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/seatrial-rollback"
+    ask, follow = asking["AskForRollback"], asking["FollowRollback"]
+    assert (ask["Action"], ask["Resource"]) == ("sagemaker:StartPipelineExecution", pipeline)
+    assert follow["Resource"] == f"{pipeline}/*"
+    assert {item.split(":")[1][:4] for item in follow["Action"]} == {"Desc", "List"}
+    assert asking.keys() - react_role().keys() == {"AskForRollback", "FollowRollback"}
 
 
 def test_the_rendered_template_holds_the_configuration() -> None:

@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 
 from seatrial.config import load_config
+from seatrial.deployment.rollback import NOT_ASKED
+from seatrial.errors import InputError
 from seatrial.pipelines.processing import offline
 from seatrial.pipelines.rollback import rollback_definition
 from seatrial.pipelines.upsert import Definitions, approval_pattern, make_definitions
+from seatrial.steps.roll_back import main as roll_back
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CACHED = {"OptimizeModel", "ProfileModel", "BuildBaseline"}
@@ -103,8 +106,27 @@ def test_the_rollback_pipeline_is_one_step_that_is_never_cached() -> None:
     (step,) = definition["Steps"]
     application = step["Arguments"]["AppSpecification"]
     assert application["ContainerEntrypoint"][-1] == "seatrial.steps.roll_back"
-    assert {"Get": "Parameters.ModelPackageArn"} in application["ContainerArguments"]
+    for name in ("ModelPackageArn", "EndpointConfigName"):
+        assert {"Get": f"Parameters.{name}"} in application["ContainerArguments"]
+    given = {item["Name"]: item["DefaultValue"] for item in definition["Parameters"]}
+    assert given["ModelPackageArn"] == given["EndpointConfigName"] == NOT_ASKED
+    assert step["Arguments"]["RoleArn"] == load_config().roles.deploy
     assert not step.get("CacheConfig", {}).get("Enabled")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param([], id="nobody"),
+        pytest.param(
+            ["--model-package-arn", "arn:1", "--endpoint-config-name", "flights-1"], id="both"
+        ),
+    ],
+)
+def test_a_rollback_is_asked_for_by_one(asked: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="allowed one of them, the other none"):
+        roll_back([*asked, "--config", str(tmp_path / "no"), "--output", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_making_a_definition_leaves_no_credentials_behind(definitions: Definitions) -> None:

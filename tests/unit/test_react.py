@@ -27,11 +27,15 @@ from seatrial.contracts import (
     Monitoring,
     QualityReport,
     Reaction,
+    RollbackReport,
+    Serving,
     SliceScore,
+    VerifiedDeployment,
     Window,
     read_contract,
 )
-from seatrial.errors import CloudError, ConfigError
+from seatrial.errors import CloudError, ConfigError, DeploymentError, SeatrialError
+from seatrial.monitoring.acts import Case
 from seatrial.monitoring.cadence import Cadence
 from seatrial.monitoring.classifier_bounds import with_classifier
 from seatrial.monitoring.reactions import (
@@ -43,6 +47,7 @@ from seatrial.monitoring.reactions import (
     put_metrics,
     reasons,
 )
+from seatrial.monitoring.rolling_back import DEADLINE_S, roll_back
 from seatrial.monitoring.tracking import artifact_location, run_metrics, run_params
 from seatrial.steps.react import find_missed, react
 
@@ -339,6 +344,7 @@ class FakeAws:
     def __init__(self, *, broken: str = "") -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.objects: dict[str, bytes] = {}
+        self.ended = "Succeeded"
         self._broken = broken
 
     def _called(self, name: str, parameters: dict[str, Any]) -> None:
@@ -372,6 +378,9 @@ class FakeAws:
         self._called("start_pipeline_execution", parameters)
         return {"PipelineExecutionArn": "execution-1"}
 
+    def describe_pipeline_execution(self, **_: Any) -> dict[str, str]:
+        return {"PipelineExecutionStatus": self.ended}
+
     def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
         self.objects[f"{Bucket}/{Key}"] = Body
 
@@ -384,7 +393,16 @@ class FakeAws:
     def get_paginator(self, _: str) -> FakeAws:
         return self
 
-    def paginate(self, *, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
+    def paginate(
+        self,
+        *,
+        Bucket: str = "",  # noqa: N803
+        Prefix: str = "",  # noqa: N803
+        **execution: str,
+    ) -> list[dict[str, Any]]:
+        if execution:
+            step = {"StepName": "RollBack", "StepStatus": self.ended, "FailureReason": "lost"}
+            return [{"PipelineExecutionSteps": [step]}]
         start = f"{Bucket}/"
         keys = sorted(name.removeprefix(start) for name in self.objects if name.startswith(start))
         return [{"Contents": [{"Key": key} for key in keys if key.startswith(Prefix)]}]
@@ -485,6 +503,139 @@ def test_retraining_starts_with_the_second_window_in_a_row(tmp_path: Path) -> No
     assert "Retraining: execution-1" in text
 
 
+TO = VerifiedDeployment(
+    serving=Serving(
+        endpoint_config_name="flights-0", max_concurrency=5, provisioned_concurrency=None
+    ),
+    model_name="flights-m0",
+    image="image",
+    model_package_arn="arn:0",
+    approved_at=WINDOW.started_at,
+    verified_at=WINDOW.started_at,
+)
+BACK = {"drift": ["notify", "event", "rollback"], "after_windows": 1, "cooldown_h": 0}
+
+
+def answering(to: VerifiedDeployment | None, kept: str | None = None) -> FakeAws:
+    """AWS whose rollback pipeline has ended, and left this report."""
+    aws, config = FakeAws(), load_config()
+    report = RollbackReport(
+        endpoint_name="flights",
+        rejected_package_arn=None,
+        judged_config_name="flights-1",
+        to=to,
+        kept=kept,
+    )
+    folder = f"{config.bucket}/runs/seatrial-rollback/execution-1/RollBack/rollback"
+    aws.objects[f"{folder}/rollback.json"] = report.model_dump_json().encode()
+    return aws
+
+
+def test_a_rollback_is_waited_for_and_told_as_what_was_done(tmp_path: Path) -> None:
+    aws = answering(TO)
+    result = react_with(aws, HOT, tmp_path, **BACK)
+    started = aws.parameters("start_pipeline_execution")
+    assert started["PipelineName"] == "seatrial-rollback"
+    assert started["PipelineParameters"] == [{"Name": "EndpointConfigName", "Value": "flights-1"}]
+    assert aws.names == ["start_pipeline_execution", "put_events", "publish", "put_metric_data"]
+    rollback = result.reactions[0]
+    assert (rollback.kind, rollback.done, rollback.endpoint) == ("rollback", True, "changed")
+    assert rollback.detail == (
+        "flights serves flights-0 of arn:0 again, verified, in place of flights-1 (execution-1)"
+    )
+    letter = aws.parameters("publish")
+    assert letter["Subject"].endswith("temp moved, rolled back")
+    assert f"Rollback: {rollback.detail}" in letter["Message"]
+    assert "The endpoint was changed: see the rollback." in letter["Message"]
+    assert "not changed" not in letter["Message"]
+    (entry,) = aws.parameters("put_events")["Entries"]
+    assert json.loads(entry["Detail"])["reactions"] == [rollback.model_dump()]
+    assert run_params(HOT, result.reactions)["rollback"] == rollback.detail
+    assert rollback.detail in (tmp_path / "monitoring.html").read_text()
+    again = react_with(aws, HOT, tmp_path, **BACK)
+    assert again.reactions[0].detail == "done when this window was judged before"
+    assert aws.names.count("start_pipeline_execution") == 1
+
+
+def test_a_rollback_that_was_interrupted_is_asked_for_by_the_same_token(tmp_path: Path) -> None:
+    tokens = []
+    for window in (HOT, HOT, week(1)):
+        aws = answering(TO)  # which knows nothing of the run before
+        react_with(aws, window, tmp_path, **BACK)
+        tokens.append(aws.parameters("start_pipeline_execution")["ClientRequestToken"])
+    assert tokens[0] == tokens[1] != tokens[2]
+
+
+def test_nothing_to_go_back_to_is_told_and_no_failure(tmp_path: Path) -> None:
+    aws = answering(None, "there is nothing to roll flights back to")
+    result = react_with(aws, HOT, tmp_path, **BACK)
+    assert (result.reactions[0].done, result.reactions[0].endpoint) == (False, "unchanged")
+    text = aws.parameters("publish")["Message"]
+    assert "Rollback: there is nothing to roll flights back to" in text
+    assert "The endpoint was not changed." in text
+    assert "rolled back" not in aws.parameters("publish")["Subject"]
+    said = run_params(HOT, result.reactions)["rollback"]
+    assert said.startswith("not done: there is nothing")
+
+
+@pytest.mark.parametrize(
+    ("broken", "ended", "told"),
+    [
+        pytest.param("", "Failed", "The endpoint may have been changed", id="half done"),
+        pytest.param("", "Stopped", "The endpoint may have been changed", id="stopped"),
+        pytest.param(
+            "start_pipeline_execution", "", "The endpoint was not changed.", id="never begun"
+        ),
+    ],
+)
+def test_a_rollback_that_fails_is_told_with_all_else_done(
+    tmp_path: Path, broken: str, ended: str, told: str
+) -> None:
+    aws = FakeAws(broken=broken)
+    aws.ended = ended
+    with pytest.raises(SeatrialError, match="slow down" if broken else f"'{ended}: lost'"):
+        react_with(aws, HOT, tmp_path, **BACK)
+    assert aws.names[-3:] == ["put_events", "publish", "put_metric_data"]
+    text = aws.parameters("publish")["Message"]
+    assert "Rollback: failed: " in text
+    assert told in text
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "ended"),
+    [
+        pytest.param(DEADLINE_S - 1, True, id="under"),
+        pytest.param(DEADLINE_S, True, id="exactly at"),
+        pytest.param(DEADLINE_S + 1, False, id="over"),
+    ],
+)
+def test_a_rollback_is_waited_for_until_its_deadline(waited_s: float, ended: bool) -> None:
+    aws, times = answering(TO), iter([0.0, waited_s])
+    aws.ended = "Executing"
+
+    def sleep(_: float) -> None:
+        aws.ended = "Succeeded"
+
+    def look() -> Reaction:
+        clients = dict.fromkeys(("s3", "sagemaker"), aws)
+        case = Case(HOT, HOT.ailments, reasons(HOT), "s3://lake/monitoring.json")
+        return roll_back(case, load_config(), clients, sleep=sleep, clock=lambda: next(times))
+
+    if ended:
+        assert look().done
+    else:
+        with pytest.raises(DeploymentError, match="Executing"):
+            look()
+
+
+@pytest.mark.parametrize("ailment", ["decay", "drift", "quality"])
+def test_rollback_is_for_what_the_model_may_be_to_blame_for(ailment: str) -> None:
+    assert load_config(None, reactions={ailment: ["rollback"]}).rolls_back
+    assert not load_config().rolls_back
+    with pytest.raises(ConfigError, match="blind must not have rollback"):
+        load_config(None, reactions={ailment: ["rollback"], "blind": ["rollback"]})
+
+
 def test_a_window_that_is_judged_again_tells_nobody_twice(tmp_path: Path) -> None:
     aws = FakeAws()
     react_with(aws, HOT, tmp_path)
@@ -496,9 +647,9 @@ def test_a_window_that_is_judged_again_tells_nobody_twice(tmp_path: Path) -> Non
 
 def test_a_dry_run_decides_and_does_nothing(tmp_path: Path) -> None:
     aws = FakeAws()
-    result = react_with(aws, HOT, tmp_path, dry_run=True)
+    result = react_with(aws, HOT, tmp_path, dry_run=True, **BACK)
     assert aws.names == ["put_metric_data"]
-    assert [item.detail for item in result.reactions[:2]] == ["dry run", "dry run"]
+    assert [item.detail for item in result.reactions[:3]] == ["dry run"] * 3
 
 
 def test_what_fails_is_told_and_the_rest_is_done_and_only_that_again(tmp_path: Path) -> None:
@@ -524,7 +675,7 @@ def test_retraining_without_a_pipeline_is_a_mistake_in_the_configuration() -> No
 
 def test_a_run_in_mlflow_compares_windows() -> None:
     found = findings(drift(column("temp"), column("odd*name")), labels=auc(decayed=True))
-    assert run_params(found)["window_start"] == "2013-07-08T00:00:00+00:00"
+    assert run_params(found, [])["window_start"] == "2013-07-08T00:00:00+00:00"
     metrics = run_metrics(found)
     assert metrics["alert"] == 1
     assert metrics["drift.temp"] == metrics["drift.odd_name"] == 5.037

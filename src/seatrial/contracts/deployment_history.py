@@ -43,11 +43,17 @@ class DeploymentHistory(Contract):
 
 
 class RollbackReport(Contract):
-    """Written by roll_back; `to` is None if the rejected package was not what serves."""
+    """Written by roll_back; read by react, if a verdict on a window has asked for it.
+
+    Asked for by the rejection of a package, or by a verdict on a configuration. `kept` says why the
+    endpoint was left as it is; then `to` is None.
+    """
 
     endpoint_name: str
-    rejected_package_arn: str
+    rejected_package_arn: str | None
+    judged_config_name: str | None
     to: VerifiedDeployment | None
+    kept: str | None
 
 
 class GoldenAnswer(Part):

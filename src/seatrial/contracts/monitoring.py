@@ -253,12 +253,16 @@ class LabelScores(Contract):
 
 
 class Reaction(Part):
-    """Something that was done about a verdict, or why it was not (`done` is then False)."""
+    """Something that was done about a verdict, or why it was not (`done` is then False).
 
-    kind: Literal["cloudwatch", "sns", "mlflow", "eventbridge", "retraining"]
+    `endpoint` says whether it is another one thereafter.
+    """
+
+    kind: Literal["cloudwatch", "sns", "mlflow", "eventbridge", "retraining", "rollback"]
     target: str
     detail: str
     done: bool = True
+    endpoint: Literal["unchanged", "changed", "unknown"] = "unchanged"
 
 
 class MissedWindow(Part):

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from seatrial.contracts.base import Contract
 
 Ailment = Literal["drift", "quality", "decay", "blind"]
-Act = Literal["notify", "event", "retrain"]
+Act = Literal["notify", "event", "retrain", "rollback"]
 
 
 class WindowVerdict(Contract):

@@ -27,6 +27,9 @@ from seatrial.errors import DeploymentError, InputError
 from seatrial.pipelines.registration import describe_package
 from seatrial.verification import verify_answers, verify_model
 
+# The default of the pipeline's parameters that say who has asked for it.
+NOT_ASKED = "none"
+
 
 @dataclass(frozen=True)
 class Rollback:
@@ -45,14 +48,21 @@ def plan_rollback(endpoint_name: str, bucket: str, clients: Mapping[str, Any]) -
     state = as_deployed(found, clients) or found
     history = read_history(bucket, endpoint_name, clients["s3"])
     to = rollback_target(history, state)
-    if to is None:
-        known = [item.serving.endpoint_config_name for item in history.verified]
-        raise InputError(
-            f"there is nothing to roll {endpoint_name} back to",
-            got=f"it serves {state.endpoint_config_name}; verified: {', '.join(known) or 'none'}",
-            allowed="an endpoint with an earlier verified deployment",
-            do="Approve the model package that is to serve",
-        )
+    if to is not None:
+        return planned(state, to, history, sagemaker)
+    known = [item.serving.endpoint_config_name for item in history.verified]
+    raise InputError(
+        f"there is nothing to roll {endpoint_name} back to",
+        got=f"it serves {state.endpoint_config_name}; verified: {', '.join(known) or 'none'}",
+        allowed="an endpoint with an earlier verified deployment",
+        do="Approve the model package that is to serve",
+    )
+
+
+def planned(
+    state: EndpointState, to: VerifiedDeployment, history: DeploymentHistory, sagemaker: Any
+) -> Rollback:
+    """The way from there to that deployment; InputError if its configuration is gone."""
     by_config = find_endpoint_config(to.serving.endpoint_config_name, sagemaker)
     if by_config is None:
         raise InputError(
@@ -70,10 +80,20 @@ def roll_back(operator: Operator, config: Config) -> Rollback:
 
     DeploymentError if it does not verify: it then serves nevertheless, being what was asked for.
     """
-    s3, bucket = operator.clients["s3"], config.bucket
     operator.settle()
-    rollback = plan_rollback(operator.endpoint_name, bucket, operator.clients)
-    state = operator.serve(rollback.to.serving)
+    rollback = plan_rollback(operator.endpoint_name, config.bucket, operator.clients)
+    serve_again(operator, config, rollback.to)
+    record(operator, config, rollback)
+    return rollback
+
+
+def serve_again(operator: Operator, config: Config, deployment: VerifiedDeployment) -> None:
+    """Serve it, verify that it answers as it did then, and keep it warm.
+
+    DeploymentError if it does not verify.
+    """
+    s3, bucket = operator.clients["s3"], config.bucket
+    state = operator.serve(deployment.serving)
     if state is None:
         raise DeploymentError(
             "the endpoint is gone",
@@ -81,17 +101,20 @@ def roll_back(operator: Operator, config: Config) -> Rollback:
             allowed="an endpoint in service",
             do="Approve a model package to deploy it anew",
         )
-    verify_model(state, rollback.to.model_name, rollback.to.image, operator.sagemaker)
-    golden = read_golden(bucket, operator.endpoint_name, rollback.to, S3(s3))
+    verify_model(state, deployment.model_name, deployment.image, operator.sagemaker)
+    golden = read_golden(bucket, operator.endpoint_name, deployment, S3(s3))
     verify_answers(operator.endpoint_name, golden, operator.clients["sagemaker-runtime"])
     requests = [(item.content_type, item.body) for item in golden]
-    warm = Kept(operator.endpoint_name, state.variant_name or "", rollback.to.serving, requests)
+    warm = Kept(operator.endpoint_name, state.variant_name or "", deployment.serving, requests)
     operator.carry_out(plan_warm(warm, config, operator.clients))
+
+
+def record(operator: Operator, config: Config, rollback: Rollback) -> None:
+    """Forget what was rolled back, and remove what nothing needs any more."""
     history = up_to(rollback.history, rollback.to.serving)
     # Before the record: a rollback that is run again after it would go one further.
-    remove_unused(operator, history, bucket)
-    write_history(history, bucket, operator.lease.fence, s3)
-    return rollback
+    remove_unused(operator, history, config.bucket)
+    write_history(history, config.bucket, operator.lease.fence, operator.clients["s3"])
 
 
 def roll_back_rejected(

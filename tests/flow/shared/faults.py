@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -22,6 +23,7 @@ from dock import PAYLOAD, Dock
 
 from seatrial.config import Config, load_config
 from seatrial.contracts import ServerlessConfiguration, Serving
+from seatrial.deployment.judged import roll_back_judged
 from seatrial.deployment.scaling import as_deployed, find_targets
 from seatrial.deployment.schedule import find_schedule
 from seatrial.deployment.target import Target, stream_name
@@ -290,6 +292,12 @@ class Stage:
         """Back from another model."""
         return _rolls_back(name, self._dock(name, deployments=1))
 
+    def judged(self, name: str) -> Scene:
+        """Back from another model, by a verdict on it; once more does nothing more."""
+        scene = _rolls_back(name, self._dock(name, deployments=1))
+        assert scene.old is not None
+        return replace(scene, act=partial(_act_on_verdict, scene.dock, scene.old))
+
     def update_pings(self, name: str) -> Scene:
         """Another model, and pings begin."""
         dock = self._dock(name, deployments=1, config=PINGS)
@@ -347,6 +355,11 @@ def _rolls_back(name: str, dock: Dock) -> Scene:
     return Scene(name, dock, dock.roll_back, target.serving, before)
 
 
+def _act_on_verdict(dock: Dock, judged: Serving) -> None:
+    with dock.operating() as operator:
+        roll_back_judged(operator, dock.config, judged.endpoint_config_name)
+
+
 def _begin_pings(dock: Dock) -> None:
     target = {"Arn": PING_TARGET, "RoleArn": dock.config.roles.scheduler}
     dock.clients["scheduler"].create_schedule(
@@ -393,6 +406,7 @@ _SCENES: dict[str, Callable[[Stage, str], Scene]] = {
     "update": Stage.update,
     "in place": Stage.in_place,
     "roll back": Stage.roll_back,
+    "judged": Stage.judged,
     "update, pings": Stage.update_pings,
     "roll back, pings": Stage.roll_back_pings,
     "update, scaled": Stage.update_scaled,

@@ -25,9 +25,9 @@ def granted_config(**sections: Any) -> Config:
     )
 
 
-def lay(cloud: Any) -> None:
+def lay(cloud: Any, **sections: Any) -> None:
     """The stack: bucket, roles and what else is there once."""
-    lay_foundation(granted_config(), cloud.client("cloudformation"))
+    lay_foundation(granted_config(**sections), cloud.client("cloudformation"))
 
 
 def as_role(cloud: Any, role: str, service: str) -> Any:
