@@ -17,6 +17,7 @@ from botocore.config import Config
 
 # What several test files use; they are not a package, and are imported one by one.
 sys.path.append(str(Path(__file__).parent / "shared"))
+sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
 
 from cloud_calls import Aws
 

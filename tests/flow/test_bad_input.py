@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import call_seatrial
 
 pytestmark = pytest.mark.flow
 
-PROGRAM = [sys.executable, "-c", "from seatrial.cli import main; main()"]
 BUCKET = "seatrial-123456789012-us-east-1"
 
 
 def run(cloud: Any, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **cloud.environment}
-    return subprocess.run(
-        [*PROGRAM, *words], capture_output=True, text=True, check=False, env=environment
-    )
+    return call_seatrial(*words, environment=cloud.environment)
 
 
 def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from in_process import call_seatrial
 from least_privilege import Seen, allows
 
 from seatrial.config import Config, load_config
@@ -163,14 +162,8 @@ def test_the_verbs_say_what_they_did(cloud: Any, tmp_path: Path) -> None:
     path.write_text(config_of("verbs").to_yaml(), encoding="utf-8")
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        program = [sys.executable, "-c", "from seatrial.cli import main; main()"]
-        return subprocess.run(
-            [*program, "--config", str(path), "--json", "infra", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **cloud.environment},
-        )
+        given = ("--config", str(path), "--json", "infra")
+        return call_seatrial(*given, *words, environment=cloud.environment)
 
     assert run("status").returncode == 1
     tried = run("deploy", "--dry-run")
