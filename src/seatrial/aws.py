@@ -17,6 +17,10 @@ from seatrial.errors import CloudError, InputError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+BUCKET_ADVICE = (
+    "Check the role's permissions; seatrial infra deploy makes a bucket that is not there"
+)
+
 
 def client(
     service: str,
@@ -96,7 +100,7 @@ class S3:
     def upload(self, path: Path, uri: str) -> str:
         """Put the file at `path` under `uri`, and return `uri`."""
         bucket, key = split_s3_uri(uri)
-        with explained(f"the upload to {uri}", do="Check the bucket and the role's permissions"):
+        with explained(f"the upload to {uri}", do=BUCKET_ADVICE):
             self._s3.upload_file(str(path), bucket, key)
         return uri
 
@@ -114,7 +118,7 @@ class S3:
     def put_text(self, text: str, uri: str) -> str:
         """Put `text` under `uri`, and return `uri`."""
         bucket, key = split_s3_uri(uri)
-        with explained(f"the upload to {uri}", do="Check the bucket and the role's permissions"):
+        with explained(f"the upload to {uri}", do=BUCKET_ADVICE):
             self._s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
         return uri
 
@@ -150,7 +154,7 @@ class S3:
     def uris(self, prefix_uri: str) -> list[str]:
         """URIs of the objects whose key starts with that of `prefix_uri`, in key order."""
         bucket, prefix = split_s3_uri(prefix_uri)
-        with explained(f"listing {prefix_uri}", do="Check the bucket and the role's permissions"):
+        with explained(f"listing {prefix_uri}", do=BUCKET_ADVICE):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             return [
                 f"s3://{bucket}/{item['Key']}"

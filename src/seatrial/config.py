@@ -215,7 +215,7 @@ def _fill_in(values: dict[str, Any]) -> dict[str, Any]:
     """Names that follow from the account, the region and the project."""
     account, region, project = values["account"], values["region"], values["project"]
     if values["bucket"] is None:
-        values["bucket"] = f"seatrial-{account}-{region}"
+        values["bucket"] = f"{project}-{account}-{region}"
     if isinstance(values["roles"], dict):
         for name, arn in values["roles"].items():
             if arn is None:
@@ -225,7 +225,7 @@ def _fill_in(values: dict[str, Any]) -> dict[str, Any]:
         for name in ("toolbox", "serving"):
             if images[name] is None:
                 registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
-                images[name] = f"{registry}/seatrial-{name}:latest"
+                images[name] = f"{registry}/{project}-{name}:latest"
     monitoring = values["monitoring"]
     if isinstance(monitoring, dict) and monitoring["alert_topic_arn"] is None:
         monitoring["alert_topic_arn"] = f"arn:aws:sns:{region}:{account}:{project}-alerts"

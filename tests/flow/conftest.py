@@ -17,6 +17,7 @@ from botocore.config import Config
 
 # What several test files use; they are not a package, and are imported one by one.
 sys.path.append(str(Path(__file__).parent / "shared"))
+sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
 
 from cloud_calls import Aws
 
@@ -71,9 +72,11 @@ NewCloud = Callable[..., AbstractContextManager[RunningCloud]]
 
 
 def image_map() -> ImageMap:
-    """The images of the default configuration, and one that has nothing of ours in it."""
-    images = load_config().images
-    ours = default_image_map(images.toolbox, images.serving, None).images
+    """The images of the projects whose pipelines run on a shared cloud, and what stands in."""
+    ours: dict[str, Image] = {}
+    for project in ("seatrial", "built"):
+        images = load_config(project=project).images
+        ours |= default_image_map(images.toolbox, images.serving, None).images
     tiny = Image(interpreter=sys.executable, serve=("python3", str(TINY_SERVER)))
     doubling = Image(
         interpreter=sys.executable, serve=("python3", "-I", "-S", str(DOUBLING_SERVER))

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import call_seatrial
 
 pytestmark = pytest.mark.flow
 
-PROGRAM = [sys.executable, "-c", "from seatrial.cli import main; main()"]
 BUCKET = "seatrial-123456789012-us-east-1"
 
 
 def run(cloud: Any, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **cloud.environment}
-    return subprocess.run(
-        [*PROGRAM, *words], capture_output=True, text=True, check=False, env=environment
-    )
+    return call_seatrial(*words, environment=cloud.environment)
 
 
 def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:
@@ -44,6 +39,13 @@ def test_a_port_in_use(cloud: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "cloud.json").exists()
 
 
+def test_pipelines_without_their_bucket(cloud: Any, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("project: bucketless\n", encoding="utf-8")
+    ended = run(cloud, "--config", str(config), "pipeline", "upsert")
+    assert_refused(ended, "NoSuchBucket", "seatrial infra deploy")
+
+
 def test_a_package_that_is_not_there(upserted: Any) -> None:
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/flights/77"
     ended = run(upserted, "pipeline", "start", "readiness", "-p", f"ModelPackageArn={arn}")
@@ -64,7 +66,8 @@ def test_an_endpoint_that_is_not_there(upserted: Any, tmp_path: Path) -> None:
 def test_an_image_that_the_map_does_not_know(upserted: Any, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
-        "project: unknown-image\nimages: {toolbox: nobody/knows:it}\n", encoding="utf-8"
+        f"project: unknown-image\nbucket: {BUCKET}\nimages: {{toolbox: nobody/knows:it}}\n",
+        encoding="utf-8",
     )
     ended = run(upserted, "--config", str(config), "pipeline", "upsert")
     assert ended.returncode == 0, ended.stderr

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from dock import ROOMY, Dock
+from in_process import call_seatrial
 from record_delivery import BUCKET
 
 from seatrial.deployment.target import COMMIT_TAG, PROJECT_TAG
@@ -35,14 +34,7 @@ def roomy_cloud(new_cloud: Any) -> Iterator[Any]:
 
 
 def seatrial(dock: Dock, *words: str) -> subprocess.CompletedProcess[str]:
-    program = "from seatrial.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", program, "--json", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | dock.cloud.environment,
-    )
+    return call_seatrial("--json", *words, environment=dock.cloud.environment)
 
 
 def test_from_the_first_deployment_to_the_rollback(roomy_cloud: Any) -> None:

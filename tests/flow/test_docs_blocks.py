@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
-
 from doc_blocks import ALL, ROOT, Block
 
 from seatrial.contracts import Arming, Baseline, Optimization, Readiness, read_contract

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from in_process import call_seatrial
 from least_privilege import Seen, allows
 
 from seatrial.config import Config, load_config
@@ -23,10 +22,8 @@ NAMED = {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
 
 
 def config_of(project: str, **changed: Any) -> Config:
-    """One whose every name is its own: the cloud is shared."""
-    registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
-    images = {name: f"{registry}/{project}-{name}:1" for name in ("toolbox", "serving")}
-    return load_config(None, project=project, bucket=f"{project}-files", images=images, **changed)
+    """The account is shared by several projects, of which each has names of its own."""
+    return load_config(None, project=project, **changed)
 
 
 def error_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
@@ -107,7 +104,7 @@ def test_deleting_the_stack_keeps_the_bucket(cloud: Any) -> None:
     cloud.client("s3").head_bucket(Bucket=config.bucket)
     roles = [item["RoleName"] for item in cloud.client("iam").list_roles()["Roles"]]
     assert not [name for name in roles if name.startswith("deleted-")]
-    with pytest.raises(CloudError, match="bucket deleted-files already exists"):
+    with pytest.raises(CloudError, match="bucket deleted-123456789012-us-east-1 already exists"):
         lay_foundation(config, cloudformation)
 
 
@@ -163,14 +160,8 @@ def test_the_verbs_say_what_they_did(cloud: Any, tmp_path: Path) -> None:
     path.write_text(config_of("verbs").to_yaml(), encoding="utf-8")
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        program = [sys.executable, "-c", "from seatrial.cli import main; main()"]
-        return subprocess.run(
-            [*program, "--config", str(path), "--json", "infra", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **cloud.environment},
-        )
+        given = ("--config", str(path), "--json", "infra")
+        return call_seatrial(*given, *words, environment=cloud.environment)
 
     assert run("status").returncode == 1
     tried = run("deploy", "--dry-run")

@@ -15,10 +15,8 @@ import onnx
 import pandas as pd
 import pytest
 import yaml
+from in_process import call_seatrial
 from onnx import TensorProto, helper, numpy_helper
-
-sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
-
 from readiness_facts import facts
 
 from seatrial.archives import unpack
@@ -413,20 +411,13 @@ def test_figures_are_logged_to_mlflow(answer: tuple[Path, Optimization], tmp_pat
 # The command line
 
 
-PROGRAM = [sys.executable, "-c", "from seatrial.cli import main; main()"]
 QUICK = "optimization: {candidates: [fp32], seconds_per_batch: 0.01}\n"
 
 
 def seatrial(*words: str, folder: Path, settings: str = QUICK) -> subprocess.CompletedProcess[str]:
     path = folder / "config.yaml"
     path.write_text(settings)
-    return subprocess.run(
-        [*PROGRAM, "--config", str(path), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return call_seatrial("--config", str(path), *words)
 
 
 def test_the_verb_prints_a_table_and_its_progress(network: Path, tmp_path: Path) -> None:
@@ -530,11 +521,6 @@ def test_why_a_fresh_process_failed_is_told(text: str, said: str | None, tmp_pat
 # ---- on to the gate: the survivors, profiled and judged as a person would
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, "-c", "from seatrial.cli import main; main()", *words]
-    return subprocess.run(program, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def profiled(
     answer: tuple[Path, Optimization], tmp_path_factory: pytest.TempPathFactory
@@ -546,7 +532,7 @@ def profiled(
     guards = config().guards.model_dump(mode="json")
     path = folder / "quick.yaml"
     path.write_text(yaml.safe_dump({"profile": quick, "guards": guards}))
-    ended = run(
+    ended = call_seatrial(
         *("--config", str(path), "profile", "--candidates", str(folder / "candidates")),
         *("--out", str(folder / "profile"), "--python", str(find_serving_python({}))),
     )
@@ -558,7 +544,7 @@ def test_the_gate_chooses_among_the_survivors(
     profiled: tuple[Path, Path], answer: tuple[Path, Optimization]
 ) -> None:
     path, folder = profiled
-    ended = run("--config", str(path), "--json", "judge", str(folder))
+    ended = call_seatrial("--config", str(path), "--json", "judge", str(folder))
     assert ended.returncode == 1, ended.stderr  # nothing watches it yet
     found = Readiness.model_validate_json(ended.stdout)
     survivors = {item.name for item in answer[1].survivors}
@@ -579,7 +565,9 @@ def test_the_gate_chooses_among_the_survivors(
 
 def test_the_gate_says_why_and_draws_a_report(profiled: tuple[Path, Path]) -> None:
     path, folder = profiled
-    ended = run("--config", str(path), "judge", str(folder), "--out", str(folder / "told"))
+    ended = call_seatrial(
+        "--config", str(path), "judge", str(folder), "--out", str(folder / "told")
+    )
     assert ended.returncode == 1, ended.stderr
     lines = [line.split() for line in ended.stdout.splitlines()]
     codes = [words[1] for words in lines if words[:1] == ["fail"] and len(words) > 1]
@@ -634,7 +622,7 @@ def test_two_real_survivors_are_profiled_and_the_better_one_is_chosen(tmp_path: 
 
     path = tmp_path / "quick.yaml"
     path.write_text(yaml.safe_dump({"profile": {**BRIEF, "cold_start_repeats": 1}}))
-    ended = run(
+    ended = call_seatrial(
         *("--config", str(path), "profile", "--candidates", str(tmp_path / "candidates")),
         *("--out", str(tmp_path / "profile"), "--python", str(find_serving_python({}))),
     )

@@ -445,14 +445,14 @@ def test_the_buildspec_runs_from_install_to_the_executions_end(
     notes = Path(environment["NOTES"]).read_text(encoding="utf-8").splitlines()
     registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
     assert [line for line in notes if line.startswith("docker push")] == [
-        f"docker push {registry}/seatrial-serving:latest",
-        f"docker push {registry}/seatrial-toolbox:latest",
+        f"docker push {registry}/built-serving:latest",
+        f"docker push {registry}/built-toolbox:latest",
     ]
     for report in spec["reports"]["tests"]["files"]:
         assert "<testsuite" in (folder / report).read_text(encoding="utf-8")
     described = clients["sagemaker"].describe_pipeline(PipelineName="built-readiness")
     assert described["RoleArn"] == "arn:aws:iam::123456789012:role/theirs"
-    assert f"{registry}/seatrial-toolbox:latest" in described["PipelineDefinition"]
+    assert f"{registry}/built-toolbox:latest" in described["PipelineDefinition"]
     clients["sagemaker"].describe_pipeline(PipelineName="built-monitoring")
 
 

@@ -6,16 +6,28 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from in_process import call_seatrial as run
 
 PROGRAM = [sys.executable, "-c", "from seatrial.cli import main; main()"]
 
 
-def run(*words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_alone(*words: str, environment: dict[str, str] | None = None) -> Any:
+    """In a process of its own."""
     return subprocess.run(
         [*PROGRAM, *words], capture_output=True, text=True, check=False, env=environment
     )
+
+
+def test_the_program_ends_with_its_verbs_code_and_line() -> None:
+    ended = run_alone("--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Usage" in ended.stdout
+    ended = run_alone("judge")
+    assert ended.returncode == 2
+    assert ended.stderr == run("judge").stderr
 
 
 @pytest.mark.parametrize(
@@ -108,7 +120,7 @@ def test_without_a_cloud_the_advice_is_to_start_one(tmp_path: Path) -> None:
     }
     body = tmp_path / "body.csv"
     body.write_text("1\n", encoding="utf-8")
-    ended = run("invoke", "flights", str(body), environment=environment)
+    ended = run_alone("invoke", "flights", str(body), environment=environment)
     assert ended.returncode == 2
     assert "seatrial cloud up" in ended.stderr
     assert "Traceback" not in ended.stderr

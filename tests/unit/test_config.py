@@ -12,7 +12,10 @@ from seatrial.errors import ConfigError
 
 def test_names_follow_from_account_region_and_project() -> None:
     config = load_config(None, project="churn", account="210987654321", region="eu-west-1")
-    assert config.bucket == "seatrial-210987654321-eu-west-1"
+    assert config.bucket == "churn-210987654321-eu-west-1"
+    registry = "210987654321.dkr.ecr.eu-west-1.amazonaws.com"
+    assert config.images.toolbox == f"{registry}/churn-toolbox:latest"
+    assert config.images.serving == f"{registry}/churn-serving:latest"
     assert config.roles.deploy == "arn:aws:iam::210987654321:role/churn-deploy"
     assert config.monitoring.alert_topic_arn == "arn:aws:sns:eu-west-1:210987654321:churn-alerts"
 
