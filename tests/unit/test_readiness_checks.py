@@ -51,6 +51,8 @@ CODES = [
     "WRITES_OUTSIDE_TMP",
     "SHARED_MEMORY",
     "STARTUP_NETWORK",
+    "READY_EARLY",
+    "LISTENING_PORTS",
     "QUALITY_GUARD",
     "UNSAFE_ARTIFACT",
     "MONITORING_PLAN",
@@ -131,6 +133,14 @@ def test_a_tier_that_is_faster_is_not_over_provisioned_for_latency() -> None:
             "warn",
             lambda v: with_behaviour(startup_connections=v),
         ),
+        ("READY_EARLY", False, True, "fail", lambda v: with_behaviour(early_ready=v)),
+        (
+            "LISTENING_PORTS",
+            (8080,),
+            (8081, 8080),
+            "warn",
+            lambda v: with_behaviour(listening_ports=v),
+        ),
         ("WORKER_COUNT", 1, 2, "warn", lambda v: with_behaviour(workers=v)),
         ("WORKER_COUNT", 1, 2, "warn", lambda v: with_behaviour(model_copies=v)),
         (
@@ -154,7 +164,7 @@ def test_what_is_not_to_be_there_is_named(
     assert seen.fix
     assert found.ready is (status == "warn")
     if isinstance(over, tuple):
-        assert over[0] in seen.detail
+        assert str(over[0]) in seen.detail
 
 
 @pytest.mark.parametrize(
@@ -163,6 +173,9 @@ def test_what_is_not_to_be_there_is_named(
         ("WRITES_OUTSIDE_TMP", with_behaviour(writes_outside=None, why=("no /proc here",))),
         ("SHARED_MEMORY", with_behaviour(shared_memory_mb=None, why=("no /proc here",))),
         ("STARTUP_NETWORK", with_behaviour(startup_connections=None, why=("no /proc here",))),
+        ("READY_EARLY", with_behaviour(early_ready=None, why=("no /proc here",))),
+        ("LISTENING_PORTS", with_behaviour(listening_ports=None, why=("no /proc here",))),
+        ("LISTENING_PORTS", with_behaviour(listening_ports=(9000,), why=("no /proc here",))),
     ],
 )
 def test_what_could_not_be_seen_is_unknown_says_why_and_does_not_block(
@@ -172,6 +185,20 @@ def test_what_could_not_be_seen_is_unknown_says_why_and_does_not_block(
     assert check(found, code).status == "unknown"
     assert check(found, code).detail == "no /proc here"
     assert found.ready
+
+
+def test_other_ports_are_counted_and_the_port_of_the_service_is_not() -> None:
+    seen = check(judge(with_behaviour(listening_ports=(8080, 8081, 8082))), "LISTENING_PORTS")
+    assert (seen.measured, seen.limit) == (2, 0)
+    assert seen.detail == "TCP ports beside 8080: 8081, 8082"
+
+
+def test_an_early_ping_is_told_once_and_not_with_the_cold_start() -> None:
+    found = judge(with_behaviour(early_ready=True))
+    assert [item.code for item in found.checks if "before a prediction" in item.detail] == [
+        "READY_EARLY"
+    ]
+    assert "503" in check(found, "READY_EARLY").fix
 
 
 def test_without_its_own_count_workers_are_the_servers_processes() -> None:
