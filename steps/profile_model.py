@@ -2153,6 +2153,7 @@ class PayloadRun:
             "latency_p95_at_least_ms": p95_at_least_ms(warm),
             "latency_p99_ms": percentile_ms(warm, 0.99, FEWEST_FOR_P99),
             "latency_max_ms": 1000 * warm[-1] if warm else None,
+            "latency_mean_ms": 1000 * statistics.mean(warm) if warm else None,
             "cpu_s_per_request": max(self.cpu_s, 0.0)
             if self.seconds and self.cpu_s is not None
             else None,

@@ -14,11 +14,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from seatrial.contracts import CandidateProfile, PayloadProfile, Profile, read_contract
+from seatrial.contracts import CandidateProfile, Check, PayloadProfile, Profile, read_contract
+from seatrial.readiness.behaviour import early_ready, listening_ports
 from seatrial.readiness.latency import latency_at
 from seatrial.steps import profile_model
 
@@ -402,6 +404,19 @@ def test_what_breaks_on_serverless_is_seen(bench: Bench) -> None:
     assert seen.listening_ports is not None
     assert len(seen.listening_ports) == 2
     assert 8080 in seen.listening_ports
+    judged = {item.code: item for item in _judged(candidate)}
+    assert judged["READY_EARLY"].status == "fail"
+    assert judged["LISTENING_PORTS"].status == "warn"
+    [other] = set(seen.listening_ports) - {8080}
+    assert judged["LISTENING_PORTS"].detail == f"TCP ports beside 8080: {other}"
+
+
+def _judged(candidate: CandidateProfile) -> Iterator[Check]:
+    """What the gate says of a port and of /ping, which are of the profile alone."""
+    facts: Any = SimpleNamespace(measured=candidate)
+    setting: Any = None
+    yield from early_ready(facts, setting)
+    yield from listening_ports(facts, setting)
 
 
 def profile_model_can_fanotify() -> bool:
@@ -413,11 +428,13 @@ def profile_model_can_fanotify() -> bool:
 
 
 def test_what_does_not_break_is_not_accused(bench: Bench) -> None:
-    seen = bench.candidate().behaviour
+    candidate = bench.candidate()
+    seen = candidate.behaviour
     assert not seen.writes_outside
     assert (seen.shared_memory_mb, seen.workers, seen.startup_connections) == (0, 1, ())
     assert seen.listening_ports == (8080,)
     assert seen.early_ready is False
+    assert [item.status for item in _judged(candidate)] == ["pass", "pass"]
     assert seen.model_copies is None
     assert any(line.startswith("model_copies: a model of 0 MB") for line in seen.why)
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from readiness_facts import measured, payload
 
 from seatrial.contracts import PayloadLatency, TierLatency
-from seatrial.readiness.bandwidth import PERIOD_MS, mean_stalled_ms, stalled_ms
-from seatrial.readiness.latency import latency_at, whole_latency
+from seatrial.readiness.bandwidth import PERIOD_MS, stalls
+from seatrial.readiness.latency import latency_at
+from seatrial.readiness.spread import percentile_of, spread_ms
+from seatrial.readiness.whole import Whole, whole_latency
 
 STEP_MS = 0.01
 
 
-def simulated(wall_ms: float, busy_cores: float, vcpus: float, requests: int) -> Iterator[float]:
+def simulated(
+    walls_ms: Sequence[float], busy_cores: float, vcpus: float, gap_ms: float = 0.0
+) -> Iterator[float]:
     """The kernel's rule step by step, of requests one after another."""
     at_ms, left_ms, period = 0.0, PERIOD_MS * vcpus, 0
-    for _ in range(requests):
+    for wall_ms in walls_ms:
         began_ms, done_ms = at_ms, 0.0
         while done_ms < wall_ms - STEP_MS / 2:
             at_ms += STEP_MS
@@ -28,24 +32,46 @@ def simulated(wall_ms: float, busy_cores: float, vcpus: float, requests: int) ->
                 left_ms -= STEP_MS * busy_cores
                 done_ms += STEP_MS
         yield at_ms - began_ms
+        at_ms += gap_ms
+
+
+def whole(wall_ms: float, busy_cores: float, **changes: float | None) -> Whole:
+    """Every request takes that long on whole cores, but for the changes."""
+    figures = dict.fromkeys(("mean_ms", "p50_ms", "p95_ms", "p99_ms", "slowest_ms"), wall_ms)
+    shares = {"p95_at_least_ms": None, "busy_cores": busy_cores}
+    return Whole(**{**figures, **shares, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("wall_ms", "busy_cores", "vcpus"),
+    ("wall_ms", "busy_cores", "vcpus", "gap_ms"),
     [
-        pytest.param(1.03, 1.0, 0.58, id="short"),
-        pytest.param(4.77, 1.7, 1.16, id="two threads"),
-        pytest.param(23.1, 1.0, 0.58, id="longer than a period"),
-        pytest.param(7.31, 0.5, 0.58, id="the quota is not short"),
+        pytest.param(1.03, 1.0, 0.58, 0.0, id="short"),
+        pytest.param(1.03, 1.0, 0.58, 0.31, id="short, with a pause after each"),
+        pytest.param(4.77, 1.7, 1.16, 0.0, id="two threads"),
+        pytest.param(23.1, 1.0, 0.58, 0.0, id="longer than a period"),
+        pytest.param(7.31, 0.5, 0.58, 0.0, id="the quota is not short"),
+        pytest.param(1.03, 0.9, 0.58, 0.73, id="nor with such a pause"),
     ],
 )
-def test_it_is_what_the_kernel_s_rule_does(wall_ms: float, busy_cores: float, vcpus: float) -> None:
-    found = sorted(simulated(wall_ms, busy_cores, vcpus, 300))
-    mean_ms = sum(found) / len(found)
-    assert mean_stalled_ms(wall_ms, busy_cores, vcpus) == pytest.approx(mean_ms, rel=0.03)
-    for share in (0.5, 0.95):
-        expected = stalled_ms(wall_ms, busy_cores, vcpus, share)
-        assert found[int(share * len(found))] == pytest.approx(expected, rel=0.03)
+def test_it_is_what_the_kernel_s_rule_does(
+    wall_ms: float, busy_cores: float, vcpus: float, gap_ms: float
+) -> None:
+    found = sorted(simulated([wall_ms] * 300, busy_cores, vcpus, gap_ms))
+    said = whole(wall_ms, busy_cores, gap_ratio=gap_ms / wall_ms).under(vcpus)
+    assert said.mean_ms == pytest.approx(sum(found) / len(found), rel=0.03)
+    assert said.p50_ms == pytest.approx(found[150], rel=0.03)
+    assert said.p95_ms == pytest.approx(found[285], rel=0.03)
+
+
+def test_a_slow_request_and_one_that_waits_are_seldom_the_same() -> None:
+    rng = random.Random(1)
+    walls_ms = [2.0 if rng.random() < 0.06 else 1.0 for _ in range(600)]  # as noise makes them
+    found = sorted(simulated(walls_ms, 1.0, 0.9))
+    # 0.056 of the requests wait for 2 ms, and as many are slow: a p95 of both would be 4
+    mean_ms = sum(walls_ms) / len(walls_ms)
+    said = whole(1.0, 1.0, mean_ms=mean_ms, p95_ms=2.0, p99_ms=2.0, slowest_ms=2.0).under(0.9)
+    assert said.p95_ms == pytest.approx(found[570], rel=0.15)
+    assert said.mean_ms == pytest.approx(sum(found) / len(found), rel=0.03)
 
 
 @pytest.mark.parametrize(
@@ -57,16 +83,45 @@ def test_it_is_what_the_kernel_s_rule_does(wall_ms: float, busy_cores: float, vc
     ],
 )
 def test_a_quota_of_what_it_keeps_busy_slows_nothing(vcpus: float, waits: bool) -> None:
-    assert (stalled_ms(50, 1.0, vcpus, 0.95) > 50) is waits
-    assert (mean_stalled_ms(50, 1.0, vcpus) > 50) is waits
+    found = whole(50, 1.0).under(vcpus)
+    assert (found.slowest_ms > 50) is waits
+    assert (found.mean_ms > 50) is waits
 
 
 def test_the_slowest_waits_once_more_than_it_must() -> None:
     rng = random.Random(0)
     for _ in range(100):
         wall_ms, vcpus = rng.uniform(0.1, 100), rng.uniform(0.1, 0.9)
-        half, most = (stalled_ms(wall_ms, 1.0, vcpus, share) for share in (0.5, 1.0))
-        assert half <= most <= half + PERIOD_MS * (1 - vcpus) + 1e-9
+        stalled = stalls(1.0, vcpus)
+        least, most = (stalled.of(wall_ms, phase) for phase in (0.0, 1 - 1e-9))
+        assert least <= most <= least + PERIOD_MS * (1 - vcpus) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("mean_ms", "knots"),
+    [
+        pytest.param(5.8, [(0.5, 5.5), (0.95, 7.0), (0.99, 9.0), (1.0, 12.0)], id="noise"),
+        pytest.param(1.7, [(0.5, 1.0), (0.95, 9.4), (1.0, 9.4)], id="stalls"),
+        pytest.param(9.0, [(0.5, 10.0), (0.95, 10.5), (1.0, 11.0)], id="many faster"),
+        pytest.param(6.0, [(0.5, 5.0), (1.0, 10.0)], id="too few for a p95"),
+        pytest.param(7.0, [(0.5, 7.0), (0.95, 7.0), (1.0, 7.0)], id="all the same"),
+    ],
+)
+def test_what_is_drawn_has_the_figures_that_were_kept(
+    mean_ms: float, knots: list[tuple[float, float]]
+) -> None:
+    found = spread_ms(mean_ms, knots)
+    assert list(found) == sorted(found)
+    assert sum(found) / len(found) == pytest.approx(mean_ms, rel=0.01)
+    assert percentile_of(found, 0.5) == pytest.approx(knots[0][1], rel=0.01)
+    for share, ms in knots[1:-1]:
+        assert found[int(share * len(found)) - 3] <= ms <= found[int(share * len(found)) + 2]
+    assert max(found) <= knots[-1][1]
+
+
+def test_percentiles_that_do_not_ascend_are_made_to() -> None:
+    found = spread_ms(10.0, [(0.5, 10.0), (0.95, 9.0), (1.0, 8.0)])
+    assert set(found) == {10.0}
 
 
 def test_a_larger_tier_is_predicted_from_what_took_turns_with_the_others() -> None:
@@ -89,10 +144,19 @@ def test_a_larger_tier_is_predicted_from_what_took_turns_with_the_others() -> No
 
 def test_how_many_cores_it_keeps_busy_is_its_cpu_time_over_its_wall() -> None:
     two_threads = payload(cpu_s_per_request=0.012, requests_per_s=125.0)
-    whole = whole_latency(measured(payloads=(two_threads,)), two_threads)
-    assert whole is not None
-    assert whole.busy_cores == pytest.approx(1.5)
-    assert whole.under(0.75).mean_ms == pytest.approx(16)
+    found = whole_latency(measured(payloads=(two_threads,)), two_threads)
+    assert found is not None
+    assert found.busy_cores == pytest.approx(1.5)
+    assert found.under(0.75).mean_ms == pytest.approx(16)
+
+
+def test_the_pause_between_requests_is_what_their_mean_lacks_of_it() -> None:
+    sent = payload(latency_mean_ms=1.0, requests_per_s=800.0, cpu_s_per_request=0.001)
+    found = whole_latency(measured(payloads=(sent,)), sent)
+    assert found is not None
+    assert (found.mean_ms, found.busy_cores) == (1.0, 1.0)
+    assert found.gap_ratio == pytest.approx(0.25)
+    assert found.under(0.5).mean_ms == pytest.approx(2.0 - 0.25)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +167,7 @@ def test_how_many_cores_it_keeps_busy_is_its_cpu_time_over_its_wall() -> None:
         pytest.param(201, 1.0, True, id="over"),
     ],
 )
-def test_a_p95_that_met_no_stall_by_chance_is_the_predicted_one(
+def test_a_p95_and_a_mean_that_met_no_stall_by_chance_are_the_predicted_ones(
     requests: int, p95_ms: float, known: bool
 ) -> None:
     short = payload(
@@ -121,4 +185,6 @@ def test_a_p95_that_met_no_stall_by_chance_is_the_predicted_one(
     assert found is not None
     assert found.p95_ms == pytest.approx(p95_ms, abs=0.1)
     assert found.measured is known
-    assert found.mean_ms == 1
+    assert found.mean_ms == pytest.approx(1 if known else 1769 / 1024)
+    drawn_ms = sum(found.spread_ms) / len(found.spread_ms)
+    assert drawn_ms == pytest.approx(found.mean_ms, rel=0.03)  # the slowest is one of 1000

@@ -12,7 +12,6 @@ from seatrial.config import load_config
 from seatrial.contracts import Check, ColdStart, Readiness
 from seatrial.cost.prices import load_prices, with_given
 from seatrial.readiness.facts import MonitoringPlan, Quota
-from seatrial.readiness.latency import predicted_ms
 from seatrial.readiness.tiers import choose_tier
 from seatrial.readiness.verdict import MAX_MESSAGE_BYTES, judge, verdict
 
@@ -322,14 +321,6 @@ def test_a_rejected_candidate_fails_with_the_reason() -> None:
     found = judge(facts(candidate=rejected))
     assert check(found, "QUALITY_GUARD").status == "fail"
     assert "0.60" in check(found, "QUALITY_GUARD").detail
-
-
-def test_latency_is_predicted_from_cpu_where_a_tier_has_less_than_a_core() -> None:
-    assert predicted_ms(100, 0.1, 1769, 1769) == pytest.approx(100)
-    assert predicted_ms(100, 0.1, 1024, 1769) == pytest.approx(172.75, abs=0.01)
-    # two threads did in 100 ms what one core needs 200 ms for
-    assert predicted_ms(100, 0.2, 1769, 1769) == pytest.approx(200)
-    assert predicted_ms(None, 0.2, 1769, 1769) is None
 
 
 def test_equal_costs_go_to_the_smaller_tier() -> None:

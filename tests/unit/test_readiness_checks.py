@@ -51,6 +51,8 @@ CODES = [
     "WRITES_OUTSIDE_TMP",
     "SHARED_MEMORY",
     "STARTUP_NETWORK",
+    "READY_EARLY",
+    "LISTENING_PORTS",
     "QUALITY_GUARD",
     "UNSAFE_ARTIFACT",
     "MONITORING_PLAN",
@@ -131,6 +133,14 @@ def test_a_tier_that_is_faster_is_not_over_provisioned_for_latency() -> None:
             "warn",
             lambda v: with_behaviour(startup_connections=v),
         ),
+        ("READY_EARLY", False, True, "fail", lambda v: with_behaviour(early_ready=v)),
+        (
+            "LISTENING_PORTS",
+            (8080,),
+            (8081, 8080),
+            "warn",
+            lambda v: with_behaviour(listening_ports=v),
+        ),
         ("WORKER_COUNT", 1, 2, "warn", lambda v: with_behaviour(workers=v)),
         ("WORKER_COUNT", 1, 2, "warn", lambda v: with_behaviour(model_copies=v)),
         (
@@ -154,7 +164,7 @@ def test_what_is_not_to_be_there_is_named(
     assert seen.fix
     assert found.ready is (status == "warn")
     if isinstance(over, tuple):
-        assert over[0] in seen.detail
+        assert str(over[0]) in seen.detail
 
 
 @pytest.mark.parametrize(
@@ -163,6 +173,9 @@ def test_what_is_not_to_be_there_is_named(
         ("WRITES_OUTSIDE_TMP", with_behaviour(writes_outside=None, why=("no /proc here",))),
         ("SHARED_MEMORY", with_behaviour(shared_memory_mb=None, why=("no /proc here",))),
         ("STARTUP_NETWORK", with_behaviour(startup_connections=None, why=("no /proc here",))),
+        ("READY_EARLY", with_behaviour(early_ready=None, why=("no /proc here",))),
+        ("LISTENING_PORTS", with_behaviour(listening_ports=None, why=("no /proc here",))),
+        ("LISTENING_PORTS", with_behaviour(listening_ports=(9000,), why=("no /proc here",))),
     ],
 )
 def test_what_could_not_be_seen_is_unknown_says_why_and_does_not_block(
@@ -172,6 +185,20 @@ def test_what_could_not_be_seen_is_unknown_says_why_and_does_not_block(
     assert check(found, code).status == "unknown"
     assert check(found, code).detail == "no /proc here"
     assert found.ready
+
+
+def test_other_ports_are_counted_and_the_port_of_the_service_is_not() -> None:
+    seen = check(judge(with_behaviour(listening_ports=(8080, 8081, 8082))), "LISTENING_PORTS")
+    assert (seen.measured, seen.limit) == (2, 0)
+    assert seen.detail == "TCP ports beside 8080: 8081, 8082"
+
+
+def test_an_early_ping_is_told_once_and_not_with_the_cold_start() -> None:
+    found = judge(with_behaviour(early_ready=True))
+    assert [item.code for item in found.checks if "before a prediction" in item.detail] == [
+        "READY_EARLY"
+    ]
+    assert "503" in check(found, "READY_EARLY").fix
 
 
 def test_without_its_own_count_workers_are_the_servers_processes() -> None:
@@ -255,7 +282,12 @@ def test_no_archive_is_not_a_safe_one(tmp_path: Path) -> None:
 
 def under_quota(p95_ms: float, *, tier: int = 1024, name: str = "one") -> TierLatency:
     return TierLatency(
-        memory_size_mb=tier, payload=name, latency_p50_ms=1, latency_p95_ms=p95_ms, requests=40
+        memory_size_mb=tier,
+        payload=name,
+        latency_p50_ms=10,
+        latency_p95_ms=p95_ms,
+        latency_mean_ms=10 + 0.05 * (p95_ms - 10),
+        requests=40,
     )
 
 
@@ -268,7 +300,9 @@ def under_quota(p95_ms: float, *, tier: int = 1024, name: str = "one") -> TierLa
     ],
 )
 def test_a_latency_under_the_cpu_quota_beats_the_prediction(p95_ms: float, tier: int) -> None:
-    found = judge(facts(measured=measured(tier_latencies=(under_quota(p95_ms),))))
+    few = payload(latency_p50_ms=40, latency_p95_ms=80, latency_p99_ms=80, cpu_s_per_request=0.04)
+    tiers = (under_quota(p95_ms),)
+    found = judge(facts(measured=measured(payloads=(few,), tier_latencies=tiers)))
     assert found.recommended is not None
     assert found.recommended.memory_size_mb == tier
     seen = check(found, "LATENCY_OBJECTIVE")
@@ -289,10 +323,42 @@ def test_one_payload_under_quota_of_two_is_a_prediction() -> None:
 
 
 def test_the_price_follows_the_latency_under_quota() -> None:
-    found = judge(facts(measured=measured(tier_latencies=(under_quota(30),))))
+    found = judge(facts(measured=measured(tier_latencies=(under_quota(10),))))
+    assert found.cost is not None
+    data = 2 * 0.1 * 2**20 * 0.016 / 1e9
+    expected = 1e6 * (0.010 * 2e-5 + data)
+    assert found.cost.usd_per_million_requests == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_started_millisecond_is_billed_whole() -> None:
+    short = payload(latency_p50_ms=0.1, latency_p95_ms=0.1, latency_p99_ms=0.1)
+    short = short.model_copy(update={"cpu_s_per_request": 0.00001})
+    found = judge(facts(measured=measured(payloads=(short,))))
     assert found.cost is not None
     data = 2 * 0.1 * 2**20 * 0.016 / 1e9
     assert found.cost.usd_per_million_requests == pytest.approx(1e6 * (0.001 * 2e-5 + data))
+
+
+@pytest.mark.parametrize(
+    ("p95_ms", "tier"),
+    [
+        pytest.param(499, 2048, id="under"),
+        pytest.param(500, 2048, id="exactly"),
+        pytest.param(501, None, id="over"),
+    ],
+)
+def test_a_tier_whose_predicted_p95_is_over_the_objective_gives_way_to_a_larger(
+    p95_ms: float, tier: int | None
+) -> None:
+    # surely no less than 100 ms: at 1024 MB the objective of 500 is missed, but not for sure
+    slow = payload(
+        latency_p95_ms=p95_ms,
+        latency_p99_ms=p95_ms,
+        latency_max_ms=p95_ms,
+        latency_p95_at_least_ms=100,
+    )
+    found = judge(facts(measured=measured(payloads=(slow,))))
+    assert (found.recommended and found.recommended.memory_size_mb) == tier
 
 
 # ---- too few requests for a percentile
@@ -378,8 +444,8 @@ def test_a_fixed_tier_that_is_too_small_says_which_holds_it() -> None:
         (
             "LATENCY_OBJECTIVE",
             lambda: facts(measured=measured(payloads=(payload(latency_p95_ms=1000.5),))),
-            "Send fewer rows a request, make the model 3.5 times faster, or raise "
-            "objectives.latency_p95_ms to 1734",
+            "Send fewer rows a request, make the model 3.4 times faster, or raise "
+            "objectives.latency_p95_ms to 1725",
         ),
         (
             "PAYLOAD_REQUEST",

@@ -11,7 +11,7 @@ from readiness_facts import measured, payload
 from report_inputs import Inputs, run
 
 from seatrial.config import load_config
-from seatrial.contracts import Behaviour
+from seatrial.contracts import Behaviour, TierStart
 from seatrial.report.frame import POLICY
 from seatrial.report.markup import element
 from seatrial.report.numbers import decades, round_ticks
@@ -150,6 +150,18 @@ def test_the_cap_is_that_of_the_tier_that_the_checks_speak_of() -> None:
     text = page(run(config=load_config(None, objectives={"latency_p95_ms": 20})))
     assert "predicted for 2048 MB" in text or "CPU quota of 2048 MB" in text
     assert "cap 2048 MB" in text
+
+
+def test_a_cold_start_says_whether_it_was_measured_under_the_tier_s_quota() -> None:
+    sizes = (1024, 2048, 3072)
+    under = [
+        TierStart(memory_size_mb=size, to_port_s=1, to_ping_s=2, to_first_prediction_s=3.21)
+        for size in sizes
+    ]
+    figure = re.compile("<dt>cold start at tier</dt><dd>([^<]*)</dd>")
+    assert figure.findall(page(run(tier_starts=tuple(under)))) == ["3.21 s"]
+    [predicted] = figure.findall(page(run(tier_starts=())))
+    assert predicted.endswith(" s, predicted")
 
 
 def test_what_was_cut_short_and_not_provisioned_is_said() -> None:

@@ -15,7 +15,7 @@ from seatrial.cost.prices import Prices
 from seatrial.limits import Limits
 from seatrial.optimization.comparison import ratio_estimate
 from seatrial.optimization.measuring import Run
-from seatrial.readiness.latency import predicted_ms
+from seatrial.readiness.bandwidth import on_share
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def usd_per_million(
     total_ms = 0
     for index in range(len(side.rows)):
         measured_ms = max(side.p50_ms(index), config.latency_floor_ms)
-        ms = predicted_ms(measured_ms, side.cpu_s(index), tier, limits.mb_per_vcpu.value)
-        total_ms += math.ceil(ms or measured_ms)
+        cpu_ms = max(1000 * side.cpu_s(index), config.latency_floor_ms)
+        total_ms += math.ceil(on_share(measured_ms, cpu_ms, tier / limits.mb_per_vcpu.value))
     per_second = tariff.prices.usd_per_second("serverless_usd_per_gb_second", tier)
     return 1e6 * per_second * total_ms / 1000 / len(side.rows), tier

@@ -29,7 +29,7 @@ class PayloadProfile(Part):
     where there are others. `peak_memory_mb` is that of the whole process
     tree since its start, in a process that has answered this payload only; `memory_after_mb` is
     what it still held after the last answer. `no_answer_s` is how long a request was waited for in
-    vain, if one was.
+    vain, if one was. `requests_per_s` counts the pause of whoever sends them too.
     """
 
     payload: str
@@ -48,6 +48,7 @@ class PayloadProfile(Part):
     latency_p99_ms: NonNegativeFloat | None
     latency_p95_at_least_ms: NonNegativeFloat | None = None
     latency_max_ms: NonNegativeFloat | None = None
+    latency_mean_ms: NonNegativeFloat | None = None
     cpu_s_per_request: NonNegativeFloat | None
     requests_per_s: NonNegativeFloat | None = None
     memory_after_mb: NonNegativeFloat | None = None

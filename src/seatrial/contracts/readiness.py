@@ -118,6 +118,7 @@ class Choice(Part):
     memory_size_mb: PositiveInt | None
     usd_per_million_requests: NonNegativeFloat | None
     cold_start_s: NonNegativeFloat | None
+    cold_start_method: LatencyMethod = "predicted"
     latency_p95_ms: NonNegativeFloat | None
     latency_method: LatencyMethod = "predicted"
     peak_memory_mb: NonNegativeFloat | None

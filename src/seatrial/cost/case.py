@@ -81,7 +81,7 @@ class Tier:
     @property
     def cold_s(self) -> float:
         """Seconds that a sandbox takes to start."""
-        return self.case.workload.tier_cold_start_s(self.memory_size_mb)
+        return self.case.workload.times.cold_start_s(self.memory_size_mb)
 
     def run(self, arrivals_s: Numbers, service_s: Numbers) -> Fleet:
         """Serve these arrivals with sandboxes from zero."""

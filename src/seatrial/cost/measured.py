@@ -4,11 +4,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from seatrial.contracts import MB, CandidateProfile, PayloadProfile, Profile
-from seatrial.cost.workload import Payload, Quantiles, Workload
+from seatrial.cost.workload import Payload, Workload
 from seatrial.errors import InputError
-from seatrial.readiness.latency import latency_at, slowest_seen_ms
+from seatrial.readiness.latency import latency_at
+from seatrial.readiness.spread import Spread
+from seatrial.readiness.starts import start_at
+from seatrial.readiness.whole import Latency
+
+
+@dataclass(frozen=True)
+class GivenTimes:
+    """The same for every request, wherever it runs."""
+
+    duration_ms: float
+    start_s: float
+    scales = False
+
+    def latencies_ms(self, _payload: str, _memory_size_mb: float) -> Spread:
+        """The only one."""
+        return (self.duration_ms,)
+
+    def cold_start_s(self, _memory_size_mb: float) -> float:
+        """As given."""
+        return self.start_s
+
+
+@dataclass(frozen=True)
+class ProfiledTimes:
+    """As the verdict has them, of the payloads in these shares."""
+
+    measured: CandidateProfile
+    shares: Mapping[str, float]
+    mb_per_vcpu: float
+    scales = True
+
+    def latencies_ms(self, payload: str, memory_size_mb: float) -> Spread:
+        """Measured under the tier's CPU share, else predicted."""
+        return self._latency(payload, memory_size_mb).spread_ms
+
+    def cold_start_s(self, memory_size_mb: float) -> float:
+        """The first prediction is a request too, whose time is counted with the requests."""
+        start = start_at(self.measured, memory_size_mb, self.mb_per_vcpu)
+        assert start is not None  # noqa: S101 - `profiled_workload` has looked
+        first_ms = sum(
+            share * self._latency(name, memory_size_mb).p50_ms
+            for name, share in self.shares.items()
+        )
+        return max(start.to_ping_s, start.to_first_prediction_s - first_ms / 1000)
+
+    def _latency(self, payload: str, memory_size_mb: float) -> Latency:
+        [item] = [item for item in self.measured.payloads if item.payload == payload]
+        found = latency_at(self.measured, item, memory_size_mb, self.mb_per_vcpu)
+        assert found is not None  # noqa: S101 - `profiled_workload` has looked
+        return found
 
 
 def given_workload(
@@ -28,11 +79,10 @@ def given_workload(
             allowed=f"over 0, up to the service's {1000 * max_service_s:g} ms",
             do="Give --duration-ms within that",
         )
-    times = (duration_ms, duration_ms, duration_ms)
     return Workload(
         source=f"{duration_ms:g} ms a request and {cold_start_s:g} s a cold start, as given",
-        payloads=(Payload("given", 1.0, times, None, 1000 * request_kb, 1000 * response_kb),),
-        cold_start_s=cold_start_s,
+        payloads=(Payload("given", 1.0, 1000 * request_kb, 1000 * response_kb),),
+        times=GivenTimes(duration_ms, cold_start_s),
         peak_memory_mb=None,
         mb_per_vcpu=mb_per_vcpu,
         max_service_s=max_service_s,
@@ -48,20 +98,18 @@ def profiled_workload(
 ) -> Workload:
     """What the profile measured of a candidate; payloads in equal shares unless `shares` says."""
     payloads = _mix(measured, shares, mb_per_vcpu)
-    cold = measured.cold_start
-    if cold is None:
+    if measured.cold_start is None:
         raise InputError(
             f"the profile has no cold start of {measured.candidate}",
             got=measured.failure or "none measured",
             allowed="a candidate that was started",
             do="Profile it again, or give --duration-ms and --cold-start-s",
         )
-    first_ms = sum(item.share * item.quantiles_ms[0] for item in payloads)
+    found = {item.name: item.share for item in payloads}
     return Workload(
         source=f"profile of {measured.candidate}",
         payloads=payloads,
-        # the first prediction is a request too, whose time is counted with the requests
-        cold_start_s=max(cold.to_ping_s, cold.to_first_prediction_s - first_ms / 1000),
+        times=ProfiledTimes(measured, found, mb_per_vcpu),
         peak_memory_mb=None if measured.stopped else measured.peak_memory_mb,
         mb_per_vcpu=mb_per_vcpu,
         max_service_s=max_service_s,
@@ -92,46 +140,15 @@ def _mix(
 def _payload(
     measured: CandidateProfile, item: PayloadProfile, share: float, mb_per_vcpu: float
 ) -> Payload:
-    slowest_ms = slowest_seen_ms(item)
-    if (
-        item.latency_p50_ms is None
-        or slowest_ms is None
-        or item.cpu_s_per_request is None
-        or item.response_mb is None
-    ):
+    known = latency_at(measured, item, mb_per_vcpu, mb_per_vcpu)
+    if known is None or item.response_mb is None:
         raise InputError(
             f"the profile has no latency for payload {item.payload}",
             got=item.first_error or "no answer",
             allowed="a payload that was answered",
             do=f"Leave it out with --share {item.payload}=0 and shares of the others",
         )
-    return Payload(
-        name=item.payload,
-        share=share,
-        # of few requests the slowest stands in for what they have no percentile of
-        quantiles_ms=(
-            item.latency_p50_ms,
-            slowest_ms if item.latency_p95_ms is None else item.latency_p95_ms,
-            slowest_ms if item.latency_p99_ms is None else item.latency_p99_ms,
-        ),
-        cpu_s=item.cpu_s_per_request,
-        bytes_in=item.request_mb * MB,
-        bytes_out=item.response_mb * MB,
-        tiers_ms=_measured_tiers(measured, item, mb_per_vcpu),
-    )
-
-
-def _measured_tiers(
-    measured: CandidateProfile, item: PayloadProfile, mb_per_vcpu: float
-) -> dict[int, Quantiles]:
-    """Its latencies at the tiers whose CPU share was in force."""
-    tiers_mb = [seen.memory_size_mb for seen in measured.tier_latencies]
-    found = {tier_mb: latency_at(measured, item, tier_mb, mb_per_vcpu) for tier_mb in tiers_mb}
-    return {
-        tier_mb: (latency.p50_ms, latency.p95_ms or latency.slowest_ms, latency.slowest_ms)
-        for tier_mb, latency in found.items()
-        if latency is not None and latency.measured
-    }
+    return Payload(item.payload, share, item.request_mb * MB, item.response_mb * MB)
 
 
 def choose_candidate(profile: Profile, name: str | None) -> CandidateProfile:

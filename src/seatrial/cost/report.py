@@ -124,11 +124,11 @@ def _assumptions(
 
 
 def _of_workload(case: Case) -> Iterator[str]:
-    if case.workload.scales:
+    if case.workload.times.scales:
         yield (
-            "Latency follows the tier's CPU share, one vCPU per "
-            f"{case.workload.mb_per_vcpu:g} MB as on Lambda: predicted, not measured. The faster "
-            "half of the requests takes the p50."
+            "Latency and cold start are the verdict's: measured under the tier's CPU share where "
+            "the profile has that, else predicted from whole cores. One vCPU per "
+            f"{case.workload.mb_per_vcpu:g} MB as on Lambda (AWS does not say)."
         )
     else:
         yield "Requests and cold starts take as long as was given, on every tier and instance."

@@ -8,36 +8,57 @@ waits not at all or for almost a period; a long one takes its CPU time over the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import floor, inf
 
 # localcloud's and the profiler's. What AWS uses is not documented.
 PERIOD_MS = 20.0
 
 
-def stalled_ms(wall_ms: float, busy_cores: float, vcpus: float, share: float) -> float:
-    """What `share` of the requests of that wall on whole cores take no more than, under the quota.
+@dataclass(frozen=True)
+class Stalls:
+    """A wait of `wait_ms` for every `every_ms` of a request's wall on whole cores."""
 
-    `busy_cores` is their CPU time over their wall. Where in a period a request begins is chance.
+    every_ms: float
+    wait_ms: float
 
-    >>> stalled_ms(5.0, 1.0, 0.5, 0.49), stalled_ms(5.0, 1.0, 0.5, 0.51)  # 10 ms of each 20
-    (5.0, 15.0)
-    >>> stalled_ms(5.0, 1.0, 1.0, 0.95)
-    5.0
+    def of(self, wall_ms: float, phase: float) -> float:
+        """What a request takes that begins where it does: `phase`, from 0 to under 1, is chance.
+
+        >>> stalls(1.0, 0.5).of(5.0, 0.49), stalls(1.0, 0.5).of(5.0, 0.51)  # 10 ms of each 20
+        (5.0, 15.0)
+        """
+        return wall_ms + floor(wall_ms / self.every_ms + phase) * self.wait_ms
+
+    def mean_of(self, wall_ms: float) -> float:
+        """The mean over all phases: the CPU time over the quota, where the quota is short of it.
+
+        >>> stalls(1.0, 0.5).mean_of(5.0), stalls(0.4, 0.5).mean_of(5.0)
+        (10.0, 5.0)
+        """
+        return wall_ms + wall_ms / self.every_ms * self.wait_ms
+
+
+def stalls(busy_cores: float, vcpus: float, gap_ratio: float = 0.0) -> Stalls:
+    """Of requests that keep so many cores busy, with that pause after each; both over their wall.
+
+    Whoever sends them takes a moment from an answer to the next request, and the quota of a period
+    lasts longer for it.
+
+    >>> stalls(1.0, 0.5, gap_ratio=0.5).mean_of(5.0)  # 5 ms of CPU time take 10, of which 2.5 pause
+    7.5
     """
-    runs_ms = PERIOD_MS * vcpus / busy_cores if busy_cores > 0 else inf
-    if runs_ms >= PERIOD_MS:
-        return wall_ms
-    stalls = floor(wall_ms / runs_ms)
-    one_more = wall_ms / runs_ms - stalls  # of the requests, so many wait once more
-    if share > 1 - one_more:
-        stalls += 1
-    return wall_ms + stalls * (PERIOD_MS - runs_ms)
+    quota_ms = PERIOD_MS * vcpus
+    if busy_cores * PERIOD_MS <= quota_ms * (1 + gap_ratio):
+        return Stalls(every_ms=inf, wait_ms=0.0)
+    runs_ms = quota_ms * (1 + gap_ratio) / busy_cores
+    return Stalls(every_ms=quota_ms / busy_cores, wait_ms=PERIOD_MS - runs_ms)
 
 
-def mean_stalled_ms(wall_ms: float, busy_cores: float, vcpus: float) -> float:
-    """Their mean: the CPU time over the quota, where the quota is short of it.
+def on_share(wall: float, cpu: float, vcpus: float) -> float:
+    """The mean without a pause, of a wall and a CPU time in the same unit, which may be 0.
 
-    >>> mean_stalled_ms(5.0, 1.0, 0.5), mean_stalled_ms(5.0, 0.4, 0.5)
-    (10.0, 5.0)
+    >>> on_share(5.0, 5.0, 0.5), on_share(5.0, 2.0, 0.5), on_share(0.0, 0.0, 0.5)
+    (10.0, 5.0, 0.0)
     """
-    return max(wall_ms, wall_ms * busy_cores / vcpus)
+    return max(wall, cpu / vcpus)

@@ -1,5 +1,7 @@
-"""WORKER_COUNT, WRITES_OUTSIDE_TMP, SHARED_MEMORY and STARTUP_NETWORK: what breaks on serverless.
+"""What a server does that breaks on serverless, one check each.
 
+A container answers /ping and /invocations on port 8080, and gets requests once /ping says 200:
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html.
 AWS's troubleshooting page has the failing /ping of a server that writes where it may not:
 https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-troubleshooting.html. That
 there is no /dev/shm is documented for Lambda only (sagemaker-python-sdk#2844), and assumed.
@@ -15,6 +17,7 @@ from seatrial.readiness.facts import Facts
 from seatrial.readiness.setting import Setting
 
 SHOWN = 3
+SERVICE_PORT = 8080
 
 
 def workers(facts: Facts, _: Setting) -> Iterator[Check]:
@@ -79,6 +82,44 @@ def network(facts: Facts, _: Setting) -> Iterator[Check]:
         "objective",
         detail=_named(facts, found, "addresses reached for before /ping said 200"),
         fix="Pack into the archive what the server fetches",
+        over="warn",
+    )
+
+
+def early_ready(facts: Facts, _: Setting) -> Iterator[Check]:
+    """READY_EARLY: a sandbox gets requests from the first 200 of /ping on."""
+    found = facts.measured.behaviour.early_ready
+    yield at_most(
+        "READY_EARLY",
+        found,
+        0,
+        "early pings",
+        "service limit",
+        detail=_why(facts)
+        if found is None
+        else "/ping said 200 before a prediction worked, and the first requests of a cold start "
+        "get an error"
+        if found
+        else "a prediction worked as soon as /ping said 200",
+        fix="Answer /ping with 503 until the model is loaded and has predicted once",
+    )
+
+
+def listening_ports(facts: Facts, _: Setting) -> Iterator[Check]:
+    """LISTENING_PORTS (a warning): nothing from outside reaches another port than 8080."""
+    found = facts.measured.behaviour.listening_ports
+    # It answers there: where that socket is not seen, others may be missed as well.
+    seen = found is not None and SERVICE_PORT in found
+    others = [str(port) for port in found or () if port != SERVICE_PORT]
+    yield at_most(
+        "LISTENING_PORTS",
+        len(others) if seen else None,
+        0,
+        "ports",
+        "service limit",
+        detail=_named(facts, others if seen else None, f"TCP ports beside {SERVICE_PORT}"),
+        fix="Turn off what listens there (management, metrics, debugging): the service calls "
+        f"{SERVICE_PORT} only, and each sandbox starts it and keeps it in memory",
         over="warn",
     )
 

@@ -79,6 +79,7 @@ def choose(profiled: Sequence[Facts]) -> Readiness:
             memory_size_mb=item.tier.memory_size_mb if item.readiness.recommended else None,
             usd_per_million_requests=item.tier.usd_per_million_requests,
             cold_start_s=item.tier.cold_start_s,
+            cold_start_method=item.tier.cold_start_method,
             latency_p95_ms=item.tier.latency_p95_ms,
             latency_method=item.tier.latency_method,
             peak_memory_mb=item.facts.peak_memory_mb,

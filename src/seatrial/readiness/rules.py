@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 
 from seatrial.contracts import Check
 from seatrial.readiness.baseline_match import baseline_match
-from seatrial.readiness.behaviour import network, shared_memory, workers, writes
+from seatrial.readiness.behaviour import (
+    early_ready,
+    listening_ports,
+    network,
+    shared_memory,
+    workers,
+    writes,
+)
 from seatrial.readiness.capacity import concurrency
 from seatrial.readiness.costs import cost_objective, realtime_cheaper
 from seatrial.readiness.facts import Facts
@@ -34,6 +41,8 @@ RULES: tuple[Rule, ...] = (
     writes,
     shared_memory,
     network,
+    early_ready,
+    listening_ports,
     quality,
     unsafe_artifact,
     features,

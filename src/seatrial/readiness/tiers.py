@@ -10,8 +10,10 @@ from seatrial.config import OptimizeFor
 from seatrial.contracts import MB, CandidateProfile, Cost, LatencyMethod
 from seatrial.cost.prices import DATA_PRICES, ON_DEMAND_PRICE, PROVISIONED_PRICES
 from seatrial.readiness.facts import Facts
-from seatrial.readiness.latency import Latency, latency_at, slowdown
+from seatrial.readiness.latency import latency_at
 from seatrial.readiness.safe_payload import SafePayload, safe_payloads
+from seatrial.readiness.starts import start_at
+from seatrial.readiness.whole import Latency
 
 MEASURED: LatencyMethod = "measured under CPU quota"
 PREDICTED: LatencyMethod = "predicted"
@@ -53,7 +55,7 @@ def outlook(facts: Facts, memory_size_mb: int) -> TierOutlook:
     known = [item for item in found if item is not None]
     whole = bool(known) and len(known) == len(found)
     in_force = whole and all(item.measured for item in known)
-    cold_start_s, cold_start_seen = _cold_start(measured, memory_size_mb, share)
+    start = start_at(measured, memory_size_mb, share)
     p95s_ms = [item.p95_ms for item in known if item.p95_ms is not None]
     return TierOutlook(
         memory_size_mb=memory_size_mb,
@@ -64,8 +66,8 @@ def outlook(facts: Facts, memory_size_mb: int) -> TierOutlook:
         latency_p95_at_least_ms=_p95_at_least_ms(measured, known),
         latency_slowest_ms=max(item.slowest_ms for item in known) if whole else None,
         latency_method=MEASURED if in_force else PREDICTED,
-        cold_start_s=cold_start_s,
-        cold_start_method=MEASURED if cold_start_seen else PREDICTED,
+        cold_start_s=None if start is None else start.to_first_prediction_s,
+        cold_start_method=MEASURED if start is not None and start.measured else PREDICTED,
         usd_per_million_requests=_usd_per_million(facts, memory_size_mb, known) if whole else None,
         largest=largest_payload(facts, memory_size_mb),
     )
@@ -77,19 +79,6 @@ def _p95_at_least_ms(measured: CandidateProfile, known: Iterable[Latency]) -> fl
     in_vain = [item.no_answer_s for item in measured.payloads if not item.requests]
     least_ms += [1000 * seconds for seconds in in_vain if seconds is not None]
     return max((value for value in least_ms if value is not None), default=None)
-
-
-def _cold_start(
-    measured: CandidateProfile, memory_size_mb: int, mb_per_vcpu: float
-) -> tuple[float | None, bool]:
-    """As measured under the tier's CPU quota (True), else predicted from whole cores."""
-    seen = [item for item in measured.tier_starts if item.memory_size_mb == memory_size_mb]
-    if seen:
-        return seen[0].to_first_prediction_s, True
-    cold = measured.cold_start
-    if cold is None:
-        return None, False
-    return cold.to_first_prediction_s * slowdown(memory_size_mb, mb_per_vcpu), False
 
 
 def largest_payload(facts: Facts, memory_size_mb: int) -> SafePayload:
@@ -111,7 +100,7 @@ def _usd_per_million(facts: Facts, memory_size_mb: int, latencies: list[Latency]
     for item, latency in zip(facts.measured.payloads, latencies, strict=True):
         if item.response_mb is None:
             return None
-        total += usd_per_s * latency.mean_ms / 1000
+        total += usd_per_s * latency.billed_ms / 1000
         total += facts.prices.data_usd(item.request_mb * MB, item.response_mb * MB)
     return 1e6 * total / len(latencies)
 

@@ -76,7 +76,6 @@ def cold_start(facts: Facts, setting: Setting) -> Iterator[Check]:
     at = _how(facts, setting, setting.tier.cold_start_method)
     detail = (
         f"process start to first prediction, {at}, without image pull"
-        f"{'; /ping said 200 before a prediction worked' if measured.behaviour.early_ready else ''}"
         f"{f'; {measured.failure}' if measured.failure else ''}"
     )
     limit_s, wanted_s = facts.limits.startup_s.value, facts.config.objectives.cold_start_s

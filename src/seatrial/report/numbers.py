@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, floor, log10
 
-from seatrial.contracts import Choice
+from seatrial.contracts import Choice, LatencyMethod
 
 DASH = "–"
 _LETTERS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -37,8 +37,17 @@ def usd(value: float | None) -> str:
 
 def p95_of(choice: Choice) -> str:
     """A candidate's p95 at its tier, and that it is no measurement where it is none."""
-    predicted = choice.latency_p95_ms is not None and choice.latency_method == "predicted"
-    return shown(choice.latency_p95_ms, "ms") + (", predicted" if predicted else "")
+    return _with_method(choice.latency_p95_ms, "ms", choice.latency_method)
+
+
+def cold_start_of(choice: Choice) -> str:
+    """The same of its cold start."""
+    return _with_method(choice.cold_start_s, "s", choice.cold_start_method)
+
+
+def _with_method(value: float | None, unit: str, method: LatencyMethod) -> str:
+    predicted = value is not None and method == "predicted"
+    return shown(value, unit) + (", predicted" if predicted else "")
 
 
 def tier_name(memory_size_mb: int | None) -> str:

@@ -10,7 +10,7 @@ from seatrial.contracts import (
     Readiness,
 )
 from seatrial.report.markup import Markup, element, join, table
-from seatrial.report.numbers import DASH, p95_of, shown, tier_name, usd
+from seatrial.report.numbers import DASH, cold_start_of, p95_of, shown, tier_name, usd
 
 
 def runners_up(readiness: Readiness) -> Markup:
@@ -21,7 +21,7 @@ def runners_up(readiness: Readiness) -> Markup:
             tier_name(item.memory_size_mb),
             usd(item.usd_per_million_requests),
             p95_of(item),
-            shown(item.cold_start_s, "s"),
+            cold_start_of(item),
             shown(item.peak_memory_mb, "MB"),
             item.reason,
         )

@@ -8,7 +8,7 @@ from seatrial.config import Config
 from seatrial.contracts import CandidateProfile, Check, Readiness
 from seatrial.readiness.verdict import blocking, worst_first
 from seatrial.report.markup import Markup, element, join, table
-from seatrial.report.numbers import DASH, p95_of, shown, tier_name, usd
+from seatrial.report.numbers import DASH, cold_start_of, p95_of, shown, tier_name, usd
 
 TONES = {"pass": "good", "warn": "warn", "fail": "bad", "unknown": "odd"}
 
@@ -48,7 +48,7 @@ def _figures(readiness: Readiness, measured: CandidateProfile) -> list[Markup]:
         "provisioned": "none" if held is None else str(held),
         "per million requests": usd(None if price is None else price.usd_per_million_requests),
         "p95 at tier": DASH if choice is None else p95_of(choice),
-        "cold start at tier": shown(None if choice is None else choice.cold_start_s, "s"),
+        "cold start at tier": DASH if choice is None else cold_start_of(choice),
         "peak memory": shown(measured.peak_memory_mb, "MB"),
     }
     if price is not None and price.usd_per_month is not None:

@@ -1,0 +1,151 @@
+"""A latency on whole cores, and what the quota of a tier makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import ceil
+
+from seatrial.contracts import CandidateProfile, PayloadProfile
+from seatrial.readiness.bandwidth import stalls
+from seatrial.readiness.spread import POINTS, Spread, percentile_of, spread_ms
+
+# So that phases beside one another are far apart: each wall then meets all of them.
+_GOLDEN_RATIO = 0.6180339887498949
+_LATEST = 1 - 1e-9  # phase
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One payload's latency at a tier; `measured` under its CPU share, or predicted.
+
+    The mean is what is billed: a share of a CPU stalls some requests for long, and the median does
+    not show it. Too few requests have no p95, but something that it is no less than. `spread_ms`
+    has equally likely ones, of which these are the figures.
+    """
+
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float | None
+    p95_at_least_ms: float | None
+    slowest_ms: float
+    measured: bool
+    spread_ms: Spread
+
+    @property
+    def billed_ms(self) -> float:
+        """What a request is billed on average: each in whole milliseconds (7.0 ms are 7, not 8)."""
+        return sum(ceil(ms - 1e-6) for ms in self.spread_ms) / len(self.spread_ms)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A payload's latency on whole cores, how many of them it keeps busy, and for how long not.
+
+    `busy_cores` is CPU time over the mean, and `gap_ratio` the pause after a request over it.
+    """
+
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float | None
+    p99_ms: float | None
+    p95_at_least_ms: float | None
+    slowest_ms: float
+    busy_cores: float
+    gap_ratio: float = 0.0
+
+    @property
+    def spread_ms(self) -> Spread:
+        """Equally likely walls."""
+        knots = [(0.5, self.p50_ms), (0.95, self.p95_ms), (0.99, self.p99_ms)]
+        known = [(share, ms) for share, ms in knots if ms is not None]
+        return spread_ms(self.mean_ms, [*known, (1.0, self.slowest_ms)])
+
+    def under(self, vcpus: float) -> Latency:
+        """What the quota of a tier makes of it."""
+        return _under(self, vcpus)
+
+
+@lru_cache(maxsize=512)  # the same tiers are looked at for each check, and again for the cost
+def _under(whole: Whole, vcpus: float) -> Latency:
+    """Each wall begins somewhere in a period, wherever: which requests wait is chance."""
+    stalled = stalls(whole.busy_cores, vcpus, whole.gap_ratio)
+    least_ms = whole.p95_at_least_ms
+    as_it_is = Latency(
+        mean_ms=whole.mean_ms,
+        p50_ms=whole.p50_ms,
+        p95_ms=whole.p95_ms,
+        p95_at_least_ms=least_ms if whole.p95_ms is None else whole.p95_ms,
+        slowest_ms=whole.slowest_ms,
+        measured=False,
+        spread_ms=whole.spread_ms,
+    )
+    if not stalled.wait_ms:
+        return as_it_is
+    phases = (number * _GOLDEN_RATIO % 1 for number in range(POINTS))
+    spread = tuple(sorted(map(stalled.of, as_it_is.spread_ms, phases)))
+    p95_ms = None if whole.p95_ms is None else percentile_of(spread, 0.95)
+    if p95_ms is not None:
+        least_ms = p95_ms
+    elif least_ms is not None:
+        least_ms = stalled.of(least_ms, 0.0)
+    return replace(
+        as_it_is,
+        mean_ms=stalled.mean_of(whole.mean_ms),
+        p50_ms=percentile_of(spread, 0.5),
+        p95_ms=p95_ms,
+        p95_at_least_ms=least_ms,
+        slowest_ms=stalled.of(whole.slowest_ms, _LATEST),
+        spread_ms=spread,
+    )
+
+
+def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole | None:
+    """In turn with the tiers if it was measured so, else as the samples were; None if neither."""
+    p50_ms, mean_ms = payload.latency_p50_ms, _mean_ms(payload)
+    slowest_ms, cpu_s = slowest_seen_ms(payload), payload.cpu_s_per_request
+    if p50_ms is None or mean_ms is None or slowest_ms is None or cpu_s is None:
+        return None
+    whole = Whole(
+        mean_ms=mean_ms,
+        p50_ms=p50_ms,
+        p95_ms=payload.latency_p95_ms,
+        p99_ms=payload.latency_p99_ms,
+        p95_at_least_ms=payload.latency_p95_at_least_ms,
+        slowest_ms=slowest_ms,
+        busy_cores=1000 * cpu_s / mean_ms if mean_ms else 0.0,
+        gap_ratio=_gap_ratio(payload, mean_ms),
+    )
+    named = (item for item in measured.whole_latencies if item.payload == payload.payload)
+    seen = next(named, None)
+    if seen is None or seen.latency_mean_ms is None:
+        return whole
+    return replace(
+        whole,
+        mean_ms=seen.latency_mean_ms,
+        p50_ms=seen.latency_p50_ms,
+        p95_ms=whole.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
+        slowest_ms=max(slowest_ms, seen.latency_max_ms or 0.0),
+    )
+
+
+def slowest_seen_ms(payload: PayloadProfile) -> float | None:
+    """The slowest request; of a profile that did not keep it, the highest percentile it has."""
+    kept = (payload.latency_max_ms, payload.latency_p99_ms, payload.latency_p95_ms)
+    return next((value for value in kept if value is not None), payload.latency_p50_ms)
+
+
+def _mean_ms(payload: PayloadProfile) -> float | None:
+    """One after the other, requests a second say the mean; the median where that was not kept."""
+    if payload.latency_mean_ms is not None:
+        return payload.latency_mean_ms
+    if not payload.requests_per_s:
+        return payload.latency_p50_ms
+    return 1000 * payload.concurrency / payload.requests_per_s
+
+
+def _gap_ratio(payload: PayloadProfile, mean_ms: float) -> float:
+    """The pause between two requests over what one takes; none where it was not kept."""
+    if not payload.requests_per_s or payload.latency_mean_ms is None or not mean_ms:
+        return 0.0
+    return max(0.0, 1000 * payload.concurrency / payload.requests_per_s / mean_ms - 1)
