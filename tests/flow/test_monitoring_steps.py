@@ -112,15 +112,20 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
     assert (hours.column, hours.upper) == ("hour", (7.0, 15.0))
     assert all(item.rows > 200 and item.quality["accuracy"] > 0.6 for item in hours.slices)
     assert (found.started_at, found.ended_at) == (START, START + timedelta(days=84, hours=-1))
+    suite = json.loads((baseline / "suite.json").read_text())["expectations"]
+    rows_a_week = 7 * 24 * ROWS_PER_HOUR * 4 // 5
+    assert suite[0]["type"] == "expect_table_row_count_to_be_between"
+    assert suite[0]["kwargs"]["min_value"] == pytest.approx(rows_a_week / 2, rel=0.01)
+    assert suite[0]["kwargs"]["max_value"] == pytest.approx(rows_a_week * 2, rel=0.01)
     held_out = pd.read_parquet(baseline / "held_out.parquet")
     assert len(held_out) == found.held_out_rows >= 200
     assert not held_out[["label", "score"]].isna().any().any()
 
 
 def test_what_the_endpoint_hides_is_in_no_file_of_the_baseline(place: Place) -> None:
-    hidden = {"SEATRIAL_RECORD_DROP": "carrier"}
+    hidden = {"SEATRIAL_RECORD_DROP": "carrier", "SEATRIAL_RECORD_SAMPLE_RATE": "0.5"}
     endpoint = place.config.endpoint.model_copy(update={"environment": hidden})
-    unsliced = place.config.monitoring.model_copy(update={"slices": ()})
+    unsliced = place.config.monitoring.model_copy(update={"slices": (), "reference_share": 0.25})
     config = place.config.model_copy(update={"endpoint": endpoint, "monitoring": unsliced})
     secret, out = "Zoe Quill", place.root / "baseline-hidden"
     rows = rows_from(START, 84, seed=0).assign(carrier=secret)
@@ -135,6 +140,9 @@ def test_what_the_endpoint_hides_is_in_no_file_of_the_baseline(place: Place) -> 
         model_package_arn=ARN,
     )
     assert made.input_columns == ("temp", "hour")
+    suite = json.loads((out / "suite.json").read_text())["expectations"]
+    rows_a_week = 7 * 24 * ROWS_PER_HOUR  # a quarter of what happened, of which half is recorded
+    assert suite[0]["kwargs"] == {"min_value": rows_a_week, "max_value": rows_a_week * 4}
     assert {item.column for item in made.bounds} == {"temp", "hour", "label", "score"}
     for path in out.iterdir():
         text = path.read_bytes() if path.suffix != ".parquet" else b""
