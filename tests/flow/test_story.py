@@ -203,7 +203,7 @@ def test_the_command_line_exits_1_on_a_verdict_against(
 def test_the_command_line_exits_1_on_an_alert(story: Story, summer: WatchedWindow) -> None:
     out = story.out / "by-hand"
     span = ("--start", SUMMER_WEEK.start, "--end", SUMMER_WEEK.end)
-    ended = run_seatrial(story, "monitor", "flights", *span, "--out", str(out))
+    ended = run_seatrial(story, "monitor", "run", "flights", *span, "--out", str(out))
     assert ended.returncode == 1, ended.stderr
     assert "ALERT" in ended.stdout
     by_hand = read_contract(Monitoring, out / "monitoring" / "monitoring.json")

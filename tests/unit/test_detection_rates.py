@@ -142,7 +142,7 @@ def test_the_interval_is_wilsons(count: int, low: float, high: float) -> None:
 
 def test_the_verb_prints_and_writes_the_rates(tmp_path: Path) -> None:
     write_baseline(tmp_path / "baseline")
-    arguments = ["selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
+    arguments = ["monitor", "selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
     config = tmp_path / "c.yaml"
     config.write_text(f"monitoring:\n  min_rows: {MIN_ROWS}\n", encoding="utf-8")
     ended = CliRunner().invoke(app, ["--config", str(config), *arguments])
@@ -165,7 +165,7 @@ def test_a_monitor_that_arm_monitoring_would_refuse_is_exit_1(tmp_path: Path) ->
     write_baseline(tmp_path / "baseline")
     config = tmp_path / "c.yaml"
     config.write_text("monitoring:\n  min_rows: 801\n", encoding="utf-8")
-    arguments = ["selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
+    arguments = ["monitor", "selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
     ended = CliRunner().invoke(app, ["--config", str(config), "--json", *arguments])
     assert ended.exit_code == 1
     assert [test["alert"] for test in json.loads(ended.stdout)["tests"]] == [False, False]

@@ -1,4 +1,4 @@
-"""`seatrial selftest`: does the monitor see drifts, and is it silent without them?"""
+"""`seatrial monitor selftest`: does the monitor see drifts, and is it silent without them?"""
 
 from __future__ import annotations
 

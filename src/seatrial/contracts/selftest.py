@@ -56,7 +56,7 @@ class MonitorRates(Part):
 
 
 class SelfTestReport(Contract):
-    """Written by `seatrial selftest`; `tests` are those that ArmMonitoring asks for."""
+    """Written by `seatrial monitor selftest`; `tests` are those that ArmMonitoring asks for."""
 
     held_out_rows: NonNegativeInt
     tests: tuple[SelfTest, ...]
