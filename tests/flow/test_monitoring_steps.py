@@ -51,8 +51,10 @@ from seatrial.contracts import (
     read_contract,
     write_contract,
 )
-from seatrial.errors import InputError
+from seatrial.errors import CloudError, InputError
+from seatrial.monitoring.reactions import Findings
 from seatrial.monitoring.selftest import seed_from, self_tests
+from seatrial.monitoring.tracking import find_experiment, log_run
 from seatrial.serving.model import Model
 from seatrial.steps import build_baseline, check_quality, collect_window, detect_drift
 
@@ -398,7 +400,7 @@ def test_each_verdict_is_a_run_in_mlflow(place: Place, warm_week: tuple[Monitori
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=str(place.config.tracking.mlflow_uri))
-    experiment = client.get_experiment_by_name(place.config.tracking.experiment)
+    experiment = client.get_experiment_by_name(f"seatrial-monitoring/{ENDPOINT}")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], order_by=["metrics.alert ASC"])
     assert [run.data.metrics["alert"] for run in runs] == [0, 1]
@@ -411,6 +413,81 @@ def test_each_verdict_is_a_run_in_mlflow(place: Place, warm_week: tuple[Monitori
     assert warm.info.artifact_uri.startswith((place.root / "mlflow-artifacts").as_uri())
     reaction = next(item for item in warm_week[0].reactions if item.kind == "mlflow")
     assert reaction.detail == f"run {warm.info.run_id}"
+
+
+@pytest.fixture
+def mlflow(place: Place, warm_week: Any) -> Any:
+    """A client of the database that the steps write to."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=str(place.config.tracking.mlflow_uri))
+
+
+def of_endpoint(verdict: Monitoring, name: str) -> Findings:
+    """The same findings, as if they were of another endpoint."""
+    window = verdict.window.model_copy(update={"endpoint_name": name})
+    return Findings(window, verdict.quality, verdict.drift, verdict.labels)
+
+
+def runs_of(mlflow: Any, name: str) -> list[Any]:
+    experiment = mlflow.get_experiment_by_name(f"seatrial-monitoring/{name}")
+    return list(mlflow.search_runs([experiment.experiment_id]))
+
+
+def test_a_window_that_is_judged_again_has_one_run(
+    place: Place, mlflow: Any, warm_week: Any
+) -> None:
+    findings = of_endpoint(warm_week[0], "judged-twice")
+    for _ in range(2):
+        done = log_run(place.config.tracking, findings, [])
+    # as a step leaves it that is ended in the midst
+    unfinished = runs_of(mlflow, "judged-twice")[0]
+    mlflow.create_run(unfinished.info.experiment_id, tags=unfinished.data.tags)
+    last = log_run(place.config.tracking, findings, [])
+    assert (last.target, done.detail != last.detail) == ("seatrial-monitoring/judged-twice", True)
+    [run] = runs_of(mlflow, "judged-twice")
+    assert (f"run {run.info.run_id}", run.info.status) == (last.detail, "FINISHED")
+
+
+def test_an_experiment_that_another_step_makes_meanwhile_is_shared(
+    place: Place, mlflow: Any
+) -> None:
+    class Late(type(mlflow)):  # type: ignore[misc]
+        """When it looks, the other step has not made the experiment yet, and then it has."""
+
+        def get_experiment_by_name(self, name: str) -> Any:
+            found = super().get_experiment_by_name(name)
+            if found is None:
+                mlflow.create_experiment(name)
+            return found
+
+    name = "seatrial-monitoring/at-once"
+    found = find_experiment(Late(str(place.config.tracking.mlflow_uri)), name, None)
+    assert found == mlflow.get_experiment_by_name(name).experiment_id
+
+
+def test_a_deleted_experiment_says_how_to_restore_it(
+    place: Place, mlflow: Any, warm_week: Any
+) -> None:
+    findings = of_endpoint(warm_week[0], "gone")
+    log_run(place.config.tracking, findings, [])
+    experiment_id = runs_of(mlflow, "gone")[0].info.experiment_id
+    mlflow.delete_experiment(experiment_id)
+    with pytest.raises(CloudError, match=f"restore --experiment-id {experiment_id}"):
+        log_run(place.config.tracking, findings, [])
+    mlflow.restore_experiment(experiment_id)
+    log_run(place.config.tracking, findings, [])
+
+
+def test_a_database_that_cannot_be_written_is_one_clear_message(
+    place: Place, warm_week: Any, tmp_path: Path
+) -> None:
+    tracking = place.config.tracking.model_copy(
+        update={"mlflow_uri": f"sqlite:///{tmp_path}/no/such/folder/mlflow.db"}
+    )
+    (tmp_path / "no").write_text("a file where the folder would be")
+    with pytest.raises(CloudError, match=r"Check tracking\.mlflow_uri \(sqlite"):
+        log_run(tracking, of_endpoint(warm_week[0], "x"), [])
 
 
 def test_a_week_without_traffic_is_not_judged(place: Place, warm_week: Any) -> None:
