@@ -46,6 +46,7 @@ from seatrial.monitoring.columns import (
 from seatrial.monitoring.domain_classifier import require_lightgbm
 from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
 from seatrial.monitoring.ids import id_columns
+from seatrial.monitoring.joint_rates import LEAST_HELD_OUT
 from seatrial.monitoring.model_monitor import write_model_monitor
 from seatrial.monitoring.recorded import configured_recording
 from seatrial.monitoring.reference import evidence, reference_parts, validated_rows
@@ -112,7 +113,8 @@ def build(
     write_model_monitor(parts, asked, output)
     texts, parts = measure_texts(parts)
     columns = [*(item for item in asked if item.name not in texts.words), *texts.columns]
-    parts, held_out = hold_out(parts, monitoring.min_rows, seed)
+    least = LEAST_HELD_OUT if monitoring.domain_classifier else 0
+    parts, held_out = hold_out(parts, max(monitoring.min_rows, least), seed)
     summary = summarise_parts(parts, categorical_names(signature))
     subject = Subject(
         task=task,

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from seatrial.cli.app import app
 from seatrial.contracts import AlertRule, Baseline, Summary, read_contract, write_contract
 from seatrial.contracts.selftest import MonitorRates, SelfTestReport
-from seatrial.monitoring.detection_rates import give_share, monitor_rates, rate, receiver
+from seatrial.monitoring.detection_rates import give_share, monitor_rates, receiver
+from seatrial.monitoring.intervals import rate
 from seatrial.monitoring.selftest import NEW_CATEGORY
 from seatrial.monitoring.summary import summarise_reference
 
