@@ -75,8 +75,8 @@ def hold_out(
 ) -> tuple[list[Rows], dict[str, Array]]:
     """What of each part goes into the summary, and rows that do not, for the self-tests.
 
-    Held-out columns of different parts stand side by side but are of different rows: drift looks
-    at one column at a time.
+    Held-out rows are in order of time. Columns of different parts stand side by side but are of
+    different rows: what looks at several columns at a time looks at the inputs, which are one part.
     """
     fewest = min(len(part) for part in parts)
     count = min(MAX_HELD_OUT_ROWS, max(int(HELD_OUT_SHARE * fewest), min_rows))
@@ -91,7 +91,7 @@ def hold_out(
     held_out: dict[str, Array] = {}
     for number, part in enumerate(parts):
         order = np.random.default_rng([seed, number]).permutation(len(part))
-        held_out |= part.at(np.sort(order[:count])).columns
+        held_out |= _in_time(part, np.sort(order[:count])).columns
         kept.append(part.at(np.sort(order[count:])))
     return kept, held_out
 
@@ -110,10 +110,15 @@ def sample(parts: Sequence[Rows], seed: int) -> dict[str, Array]:
     for number, part in enumerate(parts):
         random = np.random.default_rng([seed, len(parts) + number])
         rows = np.sort(random.choice(len(part), sample_rows(parts), replace=False))
-        if part.times is not None:
-            rows = rows[np.argsort(part.times[rows], kind="stable")]
-        columns |= part.at(rows).columns
+        columns |= _in_time(part, rows).columns
     return columns
+
+
+def _in_time(part: Rows, rows: Array) -> Rows:
+    """These rows in order of time, as far as it is known."""
+    if part.times is not None:
+        rows = rows[np.argsort(part.times[rows], kind="stable")]
+    return part.at(rows)
 
 
 def summarise_parts(parts: Sequence[Rows], categorical: set[str]) -> Summary:

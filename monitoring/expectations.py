@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ import yaml
 from seatrial.contracts import FailedExpectation, QualityReport
 from seatrial.errors import InputError
 from seatrial.monitoring.quiet import quiet
+from seatrial.monitoring.row_counts import for_window
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_EXAMPLES = 5
+# Of ids that come twice the number says enough, and an id may be a person's.
+UNIQUE = "expect_column_values_to_be_unique"
 
 
 def find_suite(baseline: Path) -> Path:
@@ -25,10 +29,16 @@ def find_suite(baseline: Path) -> Path:
     return edited if edited.is_file() else baseline / "suite.json"
 
 
-def read_suite(path: Path, *, without: Collection[str] = ()) -> Any:
+def read_suite(
+    path: Path,
+    *,
+    without: Collection[str] = (),
+    window_h: float = math.inf,
+    sample_ratio: float = 1.0,
+) -> Any:
     """The suite, as Great Expectations has it; InputError if it is not one.
 
-    Expectations of a column in `without` are left out.
+    Left out are expectations of a column in `without`, and those of windows of another length.
     """
     with quiet():
         from great_expectations import ExpectationSuite
@@ -36,10 +46,9 @@ def read_suite(path: Path, *, without: Collection[str] = ()) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+        asked = for_window(document["expectations"], window_h=window_h, sample_ratio=sample_ratio)
         document["expectations"] = [
-            item
-            for item in document["expectations"]
-            if not _columns(item["kwargs"]).intersection(without)
+            item for item in asked if not _columns(item["kwargs"]).intersection(without)
         ]
         return ExpectationSuite(**document)
     except Exception as error:  # pydantic's, GE's own and KeyError; they have no common base
@@ -81,25 +90,31 @@ def _failed(item: dict[str, Any]) -> FailedExpectation:
     config, result = item["expectation_config"], item["result"]
     wanted = dict(config["kwargs"])
     percent = result.get("unexpected_percent")
+    examples = () if config["type"] == UNIQUE else result.get("partial_unexpected_list", ())
     return FailedExpectation(
         expectation=config["type"],
         column=wanted.pop("column", None),
         unexpected_count=result.get("unexpected_count"),
         unexpected_ratio=None if percent is None else percent / 100,
-        detail=_detail(wanted, result, item.get("exception_info") or {}),
+        detail=_detail(wanted, result, examples, item.get("exception_info") or {}),
     )
 
 
-def _detail(wanted: dict[str, Any], result: dict[str, Any], exception: dict[str, Any]) -> str:
+def _detail(
+    wanted: dict[str, Any],
+    result: Mapping[str, Any],
+    examples: Iterable[Any],
+    exception: Mapping[str, Any],
+) -> str:
     wanted.pop("batch_id", None)
     if "value_set" in wanted:
         wanted["value_set"] = f"{len(wanted['value_set'])} values"
     parts = [f"wanted {', '.join(f'{name} {value}' for name, value in wanted.items())}"]
     if "observed_value" in result:
         parts.append(f"found {result['observed_value']}")
-    examples = list(dict.fromkeys(map(str, result.get("partial_unexpected_list", ()))))
-    if examples:
-        parts.append(f"for example {', '.join(examples[:MAX_EXAMPLES])}")
+    shown = list(dict.fromkeys(map(str, examples)))
+    if shown:
+        parts.append(f"for example {', '.join(shown[:MAX_EXAMPLES])}")
     if exception.get("exception_message"):
         parts.append(str(exception["exception_message"])[:300])
     return "; ".join(part for part in parts if part != "wanted ")

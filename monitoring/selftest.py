@@ -29,6 +29,7 @@ from seatrial.monitoring.columns import model_columns, read_columns
 from seatrial.monitoring.distances import Metric, unit
 from seatrial.monitoring.drift import decide
 from seatrial.monitoring.drift_limits import Limit, limits
+from seatrial.monitoring.joint_selftest import self_tests_together
 from seatrial.monitoring.summary import missing_ratio, summarise
 from seatrial.monitoring.text import read_texts
 
@@ -79,7 +80,10 @@ def read_held_out(baseline_dir: Path) -> HeldOut:
 
 
 def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTest, ...]:
-    """For each window length: untouched held-out rows (no alert) and moved ones (an alert)."""
+    """For each window length: untouched held-out rows (no alert) and moved ones (an alert).
+
+    If the domain classifier is on, it is tested in the same way.
+    """
     held_out = read_held_out(baseline_dir)
     baseline, reference, rows = held_out.baseline, held_out.reference, held_out.rows
     tests: list[SelfTest] = []
@@ -97,6 +101,7 @@ def self_tests(baseline_dir: Path, seed: int, *, min_rows: int) -> tuple[SelfTes
             _tested(
                 f"moved rows, {window_h:g} h", judge(move(rows, reference, limited, chosen)), chosen
             ),
+            *self_tests_together(baseline_dir, window_h, seed=seed),
         ]
     return tuple(tests)
 

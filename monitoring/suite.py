@@ -8,15 +8,17 @@ importing it, which costs seconds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from seatrial.contracts import CategoricalSummary, DriftBound, NumericSummary, Summary
+from seatrial.contracts import DriftBound, NumericSummary, Summary
 from seatrial.monitoring.columns import Column
-from seatrial.monitoring.summary import missing_ratio
+from seatrial.monitoring.row_counts import RowCounts
+from seatrial.monitoring.summary import ColumnSummary, missing_ratio
 from seatrial.monitoring.text import measured_names
 
+Expected = tuple[str, Mapping[str, Any]]
 SUITE_NAME = "seatrial"
 WRITTEN_FOR = "1.24.1"
 MOSTLY = 0.99
@@ -34,22 +36,31 @@ _TYPES = {
 
 
 def build_suite(
-    reference: Summary, columns: Iterable[Column], bounds: Iterable[DriftBound], *, floor: float
+    reference: Summary,
+    columns: Iterable[Column],
+    bounds: Iterable[DriftBound],
+    *,
+    floor: float,
+    ids: Collection[str] = (),
+    row_counts: Iterable[RowCounts] = (),
 ) -> dict[str, Any]:
-    """The suite's JSON: existence, type, missing share, range and categories of each column.
+    """The suite's JSON: numbers of rows; of each column existence, type, missing share and values.
 
     The share of missing values may grow by what the reference's own blocks do, at least by `floor`.
+    Of a column's values: that they are unique if it is one of the `ids`, else range or categories.
     """
     strays: dict[str, float] = {}
     for item in bounds:
         if item.metric == "missing_ratio":
             strays[item.column] = max(item.bound, strays.get(item.column, 0.0))
-    expectations = [
+    expectations = [item.expectation() for item in row_counts]
+    expectations += [
         {"type": f"expect_{kind}", "kwargs": {"column": column.name, **kwargs}, "meta": {}}
         for column in columns
         for known in [_known_as(column.name, reference)]
-        for kind, kwargs in _expectations(
-            column, reference.columns[known], max(floor, strays.get(known, 0.0))
+        for kind, kwargs in (
+            *_presence(column, reference.columns[known], max(floor, strays.get(known, 0.0))),
+            *_values(column, reference.columns[known], unique=column.name in ids),
         )
     ]
     return {
@@ -70,15 +81,18 @@ def _known_as(name: str, reference: Summary) -> str:
     return name if name in reference.columns else measured_names([name])[0]
 
 
-def _expectations(
-    column: Column, summary: NumericSummary | CategoricalSummary, stray: float
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _presence(column: Column, summary: ColumnSummary, stray: float) -> Iterator[Expected]:
     yield "column_to_exist", {}
     types = _TYPES.get(column.type, ["float64", "object"])
     yield "column_values_to_be_in_type_list", {"type_list": types}
     allowed = min(1.0, missing_ratio(summary) + stray)
     yield "column_values_to_not_be_null", {"mostly": round(1 - allowed, 6)}
-    if isinstance(summary, NumericSummary):
+
+
+def _values(column: Column, summary: ColumnSummary, *, unique: bool) -> Iterator[Expected]:
+    if unique:  # ids count up, so they have no range
+        yield "column_values_to_be_unique", {"mostly": MOSTLY}
+    elif isinstance(summary, NumericSummary):
         if summary.upper and column.type != "string":
             slack = RANGE_SLACK * (summary.upper[-1] - summary.upper[0])
             yield (

@@ -77,6 +77,7 @@ def arming(
             f"the monitor's self-test {test.name!r} failed: alert {test.alert} about "
             f"{', '.join(test.alerted_columns) or 'no column'}, expected {test.expected_alert} "
             f"about {', '.join(test.moved_columns) or 'no column'}"
+            f"{' alone: ' + test.detail if test.detail else ''}"
         )
     return Arming(
         endpoint_name=deployment.endpoint_name,

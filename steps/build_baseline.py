@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from seatrial.archives import unpack
-from seatrial.config import Config, read_resolved_config
+from seatrial.config import Config, MonitoringConfig, read_resolved_config
 from seatrial.contracts import (
     Baseline,
     Candidate,
@@ -29,7 +29,7 @@ from seatrial.contracts import (
     read_contract,
     write_contract,
 )
-from seatrial.errors import ConfigError, InputError
+from seatrial.errors import InputError
 from seatrial.limits import load_limits
 from seatrial.monitoring.baseline import (
     Rows,
@@ -45,8 +45,12 @@ from seatrial.monitoring.columns import (
 )
 from seatrial.monitoring.domain_classifier import require_lightgbm
 from seatrial.monitoring.exact import REFERENCE_ROWS, write_reference_rows
+from seatrial.monitoring.ids import id_columns
+from seatrial.monitoring.joint_rates import LEAST_HELD_OUT
 from seatrial.monitoring.model_monitor import write_model_monitor
+from seatrial.monitoring.recorded import configured_recording
 from seatrial.monitoring.reference import evidence, reference_parts, validated_rows
+from seatrial.monitoring.row_counts import RowCounts, expected_rows
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.subject import Subject, make_baseline
 from seatrial.monitoring.suite import build_suite, write_suite
@@ -101,14 +105,16 @@ def build(
         parts = reference_parts(reference, validation, model, signature, time_column, config)
         validated = validated_rows(validation, target, model, signature)
     monitoring, seed = config.monitoring, seed_from(model_package_arn or "")
-    hidden, period = hidden_columns(config), _period(parts[0])
+    recording, inputs = configured_recording(config.endpoint), parts[0]
+    hidden = frozenset((*recording.dropped, *recording.hashed))
     told = evidence(reference, validated, signature, config, hidden=hidden, seed=seed)
     asked = [item for item in model_columns(signature) if item.name not in hidden]
     parts = [part for part in (item.without(hidden) for item in parts) if part.columns]
     write_model_monitor(parts, asked, output)
     texts, parts = measure_texts(parts)
     columns = [*(item for item in asked if item.name not in texts.words), *texts.columns]
-    parts, held_out = hold_out(parts, monitoring.min_rows, seed)
+    least = LEAST_HELD_OUT if monitoring.domain_classifier else 0
+    parts, held_out = hold_out(parts, max(monitoring.min_rows, least), seed)
     summary = summarise_parts(parts, categorical_names(signature))
     subject = Subject(
         task=task,
@@ -117,7 +123,7 @@ def build(
         output_columns=tuple(item.name for item in signature.outputs),
         model_package_arn=model_package_arn,
         candidate=chosen.name,
-        period=period,
+        period=_period(inputs),
         held_out_rows=len(next(iter(held_out.values()))),
         quality=chosen.quality | told.quality,
         score_calibration=told.score_calibration,
@@ -129,10 +135,15 @@ def build(
     if max(map(len, parts)) <= monitoring.max_reference_rows:
         columns_of_parts = [part.columns for part in parts]
         write_reference_rows(columns_of_parts, summary, output / REFERENCE_ROWS)
-    write_suite(
-        build_suite(summary, asked, baseline.bounds, floor=monitoring.drift_floor),
-        output / "suite.json",
+    suite = build_suite(
+        summary,
+        asked,
+        baseline.bounds,
+        floor=monitoring.drift_floor,
+        ids=id_columns(inputs.columns, asked),
+        row_counts=_row_counts(inputs, monitoring, recording.sample_rate),
     )
+    write_suite(suite, output / "suite.json")
     write_texts(texts, output)
     write_contract(signature, output / "signature.json")
     write_contract(summary, output / "summary.json")
@@ -140,24 +151,15 @@ def build(
     return baseline
 
 
-def hidden_columns(config: Config) -> frozenset[str]:
-    """The columns that the endpoint will not record as they are: no baseline holds them either.
-
-    A baseline has values in it, and lies where everybody who watches the endpoint can read it.
-    """
-    from seatrial.serving.errors import ServingError
-    from seatrial.serving.recording import read_recording
-
-    try:
-        recording = read_recording(config.endpoint.environment)
-    except ServingError as error:
-        raise ConfigError(
-            "endpoint.environment cannot be used",
-            got=str(error),
-            allowed="what the server takes",
-            do="Correct SEATRIAL_RECORD and its companions",
-        ) from error
-    return frozenset((*recording.dropped, *recording.hashed))
+def _row_counts(inputs: Rows, monitoring: MonitoringConfig, recorded: float) -> list[RowCounts]:
+    """How many rows windows have; nothing is known of it without times, or of an unknown share."""
+    share = monitoring.reference_share
+    if inputs.times is None or share is None:
+        return []
+    return [
+        expected_rows(inputs.times, window_h, per_reference_row=recorded / share)
+        for window_h in monitoring.window_h
+    ]
 
 
 def _period(rows: Rows) -> tuple[datetime | None, datetime | None]:

@@ -247,7 +247,7 @@ class ComparisonConfig(Part):
 
 
 class TrackingConfig(Part):
-    """Where MLflow runs go."""
+    """Where MLflow runs go; `experiment` and an endpoint's name are at most 256 characters."""
 
     mlflow_uri: str | None
-    experiment: str
+    experiment: str = Field(min_length=1, max_length=192)

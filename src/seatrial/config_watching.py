@@ -22,6 +22,7 @@ class MonitoringConfig(Part):
 
     alert_topic_arn: str
     window_h: tuple[PositiveFloat, ...] = Field(min_length=1)
+    reference_share: float | None = Field(gt=0, le=1)
     false_alert_every_windows: float = Field(ge=2)
     critical_columns: tuple[str, ...]
     min_drifted_columns: PositiveInt

@@ -51,8 +51,10 @@ from seatrial.contracts import (
     read_contract,
     write_contract,
 )
-from seatrial.errors import InputError
+from seatrial.errors import CloudError, InputError
+from seatrial.monitoring.reactions import Findings
 from seatrial.monitoring.selftest import seed_from, self_tests
+from seatrial.monitoring.tracking import find_experiment, log_run
 from seatrial.serving.model import Model
 from seatrial.steps import build_baseline, check_quality, collect_window, detect_drift
 
@@ -112,15 +114,20 @@ def test_the_baseline_is_complete(baseline: Path) -> None:
     assert (hours.column, hours.upper) == ("hour", (7.0, 15.0))
     assert all(item.rows > 200 and item.quality["accuracy"] > 0.6 for item in hours.slices)
     assert (found.started_at, found.ended_at) == (START, START + timedelta(days=84, hours=-1))
+    suite = json.loads((baseline / "suite.json").read_text())["expectations"]
+    rows_a_week = 7 * 24 * ROWS_PER_HOUR * 4 // 5
+    assert suite[0]["type"] == "expect_table_row_count_to_be_between"
+    assert suite[0]["kwargs"]["min_value"] == pytest.approx(rows_a_week / 2, rel=0.01)
+    assert suite[0]["kwargs"]["max_value"] == pytest.approx(rows_a_week * 2, rel=0.01)
     held_out = pd.read_parquet(baseline / "held_out.parquet")
     assert len(held_out) == found.held_out_rows >= 200
     assert not held_out[["label", "score"]].isna().any().any()
 
 
 def test_what_the_endpoint_hides_is_in_no_file_of_the_baseline(place: Place) -> None:
-    hidden = {"SEATRIAL_RECORD_DROP": "carrier"}
+    hidden = {"SEATRIAL_RECORD_DROP": "carrier", "SEATRIAL_RECORD_SAMPLE_RATE": "0.5"}
     endpoint = place.config.endpoint.model_copy(update={"environment": hidden})
-    unsliced = place.config.monitoring.model_copy(update={"slices": ()})
+    unsliced = place.config.monitoring.model_copy(update={"slices": (), "reference_share": 0.25})
     config = place.config.model_copy(update={"endpoint": endpoint, "monitoring": unsliced})
     secret, out = "Zoe Quill", place.root / "baseline-hidden"
     rows = rows_from(START, 84, seed=0).assign(carrier=secret)
@@ -135,6 +142,9 @@ def test_what_the_endpoint_hides_is_in_no_file_of_the_baseline(place: Place) -> 
         model_package_arn=ARN,
     )
     assert made.input_columns == ("temp", "hour")
+    suite = json.loads((out / "suite.json").read_text())["expectations"]
+    rows_a_week = 7 * 24 * ROWS_PER_HOUR  # a quarter of what happened, of which half is recorded
+    assert suite[0]["kwargs"] == {"min_value": rows_a_week, "max_value": rows_a_week * 4}
     assert {item.column for item in made.bounds} == {"temp", "hour", "label", "score"}
     for path in out.iterdir():
         text = path.read_bytes() if path.suffix != ".parquet" else b""
@@ -390,7 +400,7 @@ def test_each_verdict_is_a_run_in_mlflow(place: Place, warm_week: tuple[Monitori
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=str(place.config.tracking.mlflow_uri))
-    experiment = client.get_experiment_by_name(place.config.tracking.experiment)
+    experiment = client.get_experiment_by_name(f"seatrial-monitoring/{ENDPOINT}")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id], order_by=["metrics.alert ASC"])
     assert [run.data.metrics["alert"] for run in runs] == [0, 1]
@@ -403,6 +413,81 @@ def test_each_verdict_is_a_run_in_mlflow(place: Place, warm_week: tuple[Monitori
     assert warm.info.artifact_uri.startswith((place.root / "mlflow-artifacts").as_uri())
     reaction = next(item for item in warm_week[0].reactions if item.kind == "mlflow")
     assert reaction.detail == f"run {warm.info.run_id}"
+
+
+@pytest.fixture
+def mlflow(place: Place, warm_week: Any) -> Any:
+    """A client of the database that the steps write to."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=str(place.config.tracking.mlflow_uri))
+
+
+def of_endpoint(verdict: Monitoring, name: str) -> Findings:
+    """The same findings, as if they were of another endpoint."""
+    window = verdict.window.model_copy(update={"endpoint_name": name})
+    return Findings(window, verdict.quality, verdict.drift, verdict.labels)
+
+
+def runs_of(mlflow: Any, name: str) -> list[Any]:
+    experiment = mlflow.get_experiment_by_name(f"seatrial-monitoring/{name}")
+    return list(mlflow.search_runs([experiment.experiment_id]))
+
+
+def test_a_window_that_is_judged_again_has_one_run(
+    place: Place, mlflow: Any, warm_week: Any
+) -> None:
+    findings = of_endpoint(warm_week[0], "judged-twice")
+    for _ in range(2):
+        done = log_run(place.config.tracking, findings, [])
+    # as a step leaves it that is ended in the midst
+    unfinished = runs_of(mlflow, "judged-twice")[0]
+    mlflow.create_run(unfinished.info.experiment_id, tags=unfinished.data.tags)
+    last = log_run(place.config.tracking, findings, [])
+    assert (last.target, done.detail != last.detail) == ("seatrial-monitoring/judged-twice", True)
+    [run] = runs_of(mlflow, "judged-twice")
+    assert (f"run {run.info.run_id}", run.info.status) == (last.detail, "FINISHED")
+
+
+def test_an_experiment_that_another_step_makes_meanwhile_is_shared(
+    place: Place, mlflow: Any
+) -> None:
+    class Late(type(mlflow)):  # type: ignore[misc]
+        """When it looks, the other step has not made the experiment yet, and then it has."""
+
+        def get_experiment_by_name(self, name: str) -> Any:
+            found = super().get_experiment_by_name(name)
+            if found is None:
+                mlflow.create_experiment(name)
+            return found
+
+    name = "seatrial-monitoring/at-once"
+    found = find_experiment(Late(str(place.config.tracking.mlflow_uri)), name, None)
+    assert found == mlflow.get_experiment_by_name(name).experiment_id
+
+
+def test_a_deleted_experiment_says_how_to_restore_it(
+    place: Place, mlflow: Any, warm_week: Any
+) -> None:
+    findings = of_endpoint(warm_week[0], "gone")
+    log_run(place.config.tracking, findings, [])
+    experiment_id = runs_of(mlflow, "gone")[0].info.experiment_id
+    mlflow.delete_experiment(experiment_id)
+    with pytest.raises(CloudError, match=f"restore --experiment-id {experiment_id}"):
+        log_run(place.config.tracking, findings, [])
+    mlflow.restore_experiment(experiment_id)
+    log_run(place.config.tracking, findings, [])
+
+
+def test_a_database_that_cannot_be_written_is_one_clear_message(
+    place: Place, warm_week: Any, tmp_path: Path
+) -> None:
+    tracking = place.config.tracking.model_copy(
+        update={"mlflow_uri": f"sqlite:///{tmp_path}/no/such/folder/mlflow.db"}
+    )
+    (tmp_path / "no").write_text("a file where the folder would be")
+    with pytest.raises(CloudError, match=r"Check tracking\.mlflow_uri \(sqlite"):
+        log_run(tracking, of_endpoint(warm_week[0], "x"), [])
 
 
 def test_a_week_without_traffic_is_not_judged(place: Place, warm_week: Any) -> None:

@@ -234,9 +234,19 @@ def test_the_command_line_exits_1_on_a_verdict_against(
 
 
 def test_the_command_line_exits_1_on_an_alert(story: Story, summer: WatchedWindow) -> None:
+<<<<<<< HEAD
     found = monitor_by_hand(story, SUMMER_WEEK)
     assert (found.code, "ALERT" in found.said) == (1, True)
     assert found.monitoring.drift == summer.monitoring.drift, "the pipeline's numbers, step by step"
+=======
+    out = story.out / "by-hand"
+    span = ("--start", SUMMER_WEEK.start, "--end", SUMMER_WEEK.end)
+    ended = run_seatrial(story, "monitor", "run", "flights", *span, "--out", str(out))
+    assert ended.returncode == 1, ended.stderr
+    assert "ALERT" in ended.stdout
+    by_hand = read_contract(Monitoring, out / "monitoring" / "monitoring.json")
+    assert by_hand.drift == summer.monitoring.drift, "the pipeline's numbers, step by step"
+>>>>>>> watch
 
 
 @pytest.fixture(scope="module")

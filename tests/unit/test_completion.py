@@ -56,6 +56,7 @@ def ask(shell: str, script: str, path: str) -> list[str]:
     [
         ("seatrial --config c.yaml pi", "pipeline", "cloud"),
         ("seatrial judge --pro", "--profile", "--out"),
+        ("seatrial monitor se", "selftest", "run"),
     ],
 )
 def test_bash_completes_verbs_and_options(

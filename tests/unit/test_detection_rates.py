@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from seatrial.cli.app import app
 from seatrial.contracts import AlertRule, Baseline, Summary, read_contract, write_contract
 from seatrial.contracts.selftest import MonitorRates, SelfTestReport
-from seatrial.monitoring.detection_rates import give_share, monitor_rates, rate, receiver
+from seatrial.monitoring.detection_rates import give_share, monitor_rates, receiver
+from seatrial.monitoring.intervals import rate
 from seatrial.monitoring.selftest import NEW_CATEGORY
 from seatrial.monitoring.summary import summarise_reference
 
@@ -142,7 +143,7 @@ def test_the_interval_is_wilsons(count: int, low: float, high: float) -> None:
 
 def test_the_verb_prints_and_writes_the_rates(tmp_path: Path) -> None:
     write_baseline(tmp_path / "baseline")
-    arguments = ["selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
+    arguments = ["monitor", "selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
     config = tmp_path / "c.yaml"
     config.write_text(f"monitoring:\n  min_rows: {MIN_ROWS}\n", encoding="utf-8")
     ended = CliRunner().invoke(app, ["--config", str(config), *arguments])
@@ -165,7 +166,7 @@ def test_a_monitor_that_arm_monitoring_would_refuse_is_exit_1(tmp_path: Path) ->
     write_baseline(tmp_path / "baseline")
     config = tmp_path / "c.yaml"
     config.write_text("monitoring:\n  min_rows: 801\n", encoding="utf-8")
-    arguments = ["selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
+    arguments = ["monitor", "selftest", str(tmp_path / "baseline"), "--out", str(tmp_path)]
     ended = CliRunner().invoke(app, ["--config", str(config), "--json", *arguments])
     assert ended.exit_code == 1
     assert [test["alert"] for test in json.loads(ended.stdout)["tests"]] == [False, False]

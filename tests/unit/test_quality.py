@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from window_inputs import window
 
 from seatrial.contracts import DriftBound, InputColumn, QualityReport
 from seatrial.errors import InputError
 from seatrial.monitoring.columns import Column
 from seatrial.monitoring.expectations import check, read_suite
+from seatrial.monitoring.row_counts import RowCounts
 from seatrial.monitoring.suite import MAX_CATEGORIES, build_suite, write_suite
 from seatrial.monitoring.summary import summarise_reference
 from seatrial.steps.check_quality import check_window
@@ -197,9 +200,75 @@ def test_a_column_that_was_always_missing_has_no_range() -> None:
     assert by_type["expect_column_values_to_not_be_null"]["mostly"] == 0
 
 
-def write_window(folder: Path, frame: pd.DataFrame) -> Path:
+ORDERS = {"order": np.arange(ROWS)}
+COUNTED = build_suite(
+    summarise_reference(ORDERS, categorical=()),
+    [column("order", "long")],
+    [],
+    floor=0.1,
+    ids={"order"},
+    row_counts=[RowCounts(168.0, 400, 1600)],
+)
+
+
+@pytest.mark.parametrize(
+    ("twice", "passes"),
+    [
+        pytest.param(5, True, id="exactly one in a hundred"),
+        pytest.param(6, False, id="over"),
+    ],
+)
+def test_ids_that_come_twice_are_counted_and_not_shown(
+    tmp_path: Path, twice: int, passes: bool
+) -> None:
+    orders = ORDERS["order"] + 7_000_000  # far beyond the reference's: ids have no range
+    orders[:twice] = orders[-twice:]
+    folder = write_window(tmp_path, pd.DataFrame({"order": orders}), suite=COUNTED)
+    report = check_window(folder, window(), min_rows=200)
+    assert report.success is passes
+    if not passes:
+        [failed] = report.failed
+        assert (failed.column, failed.unexpected_count) == ("order", 2 * twice)
+        assert failed.expectation == "expect_column_values_to_be_unique"
+        assert failed.detail == "wanted mostly 0.99"
+
+
+@pytest.mark.parametrize(
+    ("rows_there", "ratio", "passes"),
+    [
+        pytest.param(399, 1.0, False, id="under"),
+        pytest.param(400, 1.0, True, id="exactly the fewest"),
+        pytest.param(1600, 1.0, True, id="exactly the most"),
+        pytest.param(1601, 1.0, False, id="over"),
+        pytest.param(801, 0.5, False, id="over, of which half was kept"),
+    ],
+)
+def test_a_window_has_as_many_rows_as_the_references_have(
+    tmp_path: Path, rows_there: int, ratio: float, passes: bool
+) -> None:
+    frame = pd.DataFrame({"order": np.arange(rows_there)})
+    folder = write_window(tmp_path, frame, suite=COUNTED)
+    report = check_window(folder, window(sample_ratio=ratio), min_rows=200)
+    assert report.success is passes
+    if not passes and ratio == 1:
+        [failed] = report.failed
+        assert (failed.column, failed.expectation) == (
+            None,
+            "expect_table_row_count_to_be_between",
+        )
+        assert failed.detail == f"wanted min_value 400, max_value 1600; found {rows_there}"
+
+
+def test_a_window_that_an_update_cut_short_is_not_counted(tmp_path: Path) -> None:
+    folder = write_window(tmp_path, pd.DataFrame({"order": np.arange(300)}), suite=COUNTED)
+    updated = window(judged_from=window().started_at + timedelta(days=4))
+    assert check_window(folder, updated, min_rows=200).success
+    assert not check_window(folder, window(), min_rows=200).success
+
+
+def write_window(folder: Path, frame: pd.DataFrame, *, suite: Any = SUITE) -> Path:
     (folder / "baseline").mkdir()
-    write_suite(SUITE, folder / "baseline" / "suite.json")
+    write_suite(suite, folder / "baseline" / "suite.json")
     frame.to_parquet(folder / "window.parquet")
     return folder
 
@@ -214,7 +283,7 @@ def write_window(folder: Path, frame: pd.DataFrame) -> Path:
 )
 def test_few_rows_are_not_checked(tmp_path: Path, rows_there: int, evaluated: int) -> None:
     broken = pd.DataFrame(rows(1)).assign(stops=999).head(rows_there)
-    report = check_window(write_window(tmp_path, broken), min_rows=200)
+    report = check_window(write_window(tmp_path, broken), window(), min_rows=200)
     assert report.evaluated == evaluated
     assert report.success is (evaluated == 0)
 
@@ -222,8 +291,8 @@ def test_few_rows_are_not_checked(tmp_path: Path, rows_there: int, evaluated: in
 def test_what_the_server_does_not_record_is_not_judged(tmp_path: Path) -> None:
     hidden = pd.DataFrame(rows(1)).assign(stops=np.nan)
     folder = write_window(tmp_path, hidden)
-    assert not check_window(folder, min_rows=200).success
-    report = check_window(folder, min_rows=200, unobserved=("stops",))
+    assert not check_window(folder, window(), min_rows=200).success
+    report = check_window(folder, window(unobserved_columns=("stops",)), min_rows=200)
     assert report.success
     assert 0 < report.evaluated < 15
 
@@ -285,12 +354,12 @@ def test_an_expectation_that_people_added_is_evaluated(tmp_path: Path) -> None:
 
 def test_what_people_edited_as_yaml_is_what_counts(tmp_path: Path) -> None:
     folder = write_window(tmp_path, pd.DataFrame(rows(1)).assign(stops=999))
-    assert not check_window(folder, min_rows=200).success
+    assert not check_window(folder, window(), min_rows=200).success
     kept = [item for item in SUITE["expectations"] if item["kwargs"].get("column") != "stops"]
     edited = folder / "baseline" / "suite.yaml"
     edited.write_text(yaml.safe_dump({**SUITE, "expectations": kept}))
-    report = check_window(folder, min_rows=200)
+    report = check_window(folder, window(), min_rows=200)
     assert (report.success, report.evaluated) == (True, len(kept))
     edited.write_text("expectations: [")
     with pytest.raises(InputError, match=r"suite\.yaml.*Correct what was edited"):
-        check_window(folder, min_rows=200)
+        check_window(folder, window(), min_rows=200)

@@ -25,10 +25,10 @@ from seatrial.cli import (
     infra,
     judge,
     loadtest,
+    monitor,
     optimize,
     pipeline,
     review,
-    selftest,
     steps,
 )
 from seatrial.cli.output import FAILED, Shared
@@ -45,6 +45,7 @@ app.add_typer(cloud.app, name="cloud", help="localcloud: an AWS on loopback.")
 app.add_typer(
     pipeline.app, name="pipeline", help="The readiness, the monitoring and the review pipeline."
 )
+app.add_typer(monitor.app, name="monitor", help="A window of an endpoint, and the monitor itself.")
 app.add_typer(infra.app, name="infra", help="The foundation: bucket, roles, repositories, topic.")
 app.add_typer(cost.app, name="cost", help="What traffic costs a month, by tier and policy.")
 VERBS = (
@@ -61,7 +62,6 @@ VERBS = (
     calling,
     loadtest,
     review,
-    selftest,
     completion,
 )
 for module in VERBS:

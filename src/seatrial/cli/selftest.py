@@ -1,4 +1,4 @@
-"""`seatrial selftest`: does the monitor see drifts, and is it silent without them?"""
+"""`seatrial monitor selftest`: does the monitor see drifts, and is it silent without them?"""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def say_report(report: SelfTestReport) -> None:
         typer.echo(
             f"{state}: {test.name}: {'alert' if test.alert else 'no alert'} about {about}, "
             f"expected about {expected}"
+            f"{' alone (' + test.detail + ')' if test.detail else ''}"
         )
 
 
@@ -81,6 +82,13 @@ def say_rates(found: MonitorRates) -> None:
         of_unit = [item for item in found.detections if item.unit == unit]
         if of_unit:
             say_detections(unit, of_unit)
+    if found.together is not None:
+        joint = found.together
+        typer.echo(
+            f"By all columns together, {joint.rows} rows, {joint.detected.windows} windows of each "
+            f"kind: {_shown(joint.detected)} % detected with one column in the order of another; "
+            f"false alerts: {_shown(joint.false_alerts)} %"
+        )
 
 
 def say_detections(unit: str, detections: Sequence[Detection]) -> None:

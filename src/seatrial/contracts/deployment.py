@@ -54,7 +54,10 @@ class Deployment(Contract):
 
 
 class SelfTest(Part):
-    """The monitor's verdict on a window whose answer is known."""
+    """The monitor's verdict on a window whose answer is known.
+
+    By all columns together none of them is moved by itself: `detail` has the figures then.
+    """
 
     name: str
     rows: int
@@ -62,6 +65,7 @@ class SelfTest(Part):
     alert: bool
     moved_columns: tuple[str, ...]
     alerted_columns: tuple[str, ...]
+    detail: str = ""
 
     @property
     def passed(self) -> bool:

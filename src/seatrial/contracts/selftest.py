@@ -40,11 +40,26 @@ class Detection(Part):
     rate: Rate
 
 
+class JointRates(Part):
+    """How often the domain classifier alerts about windows of `rows` rows, drawn as others are.
+
+    `false_alerts` are about windows as they are; `detected` are those in which one column's values
+    were put in the order of another's, a column by itself being what it was. `bound` is the AUC
+    that a window of so many rows has to pass.
+    """
+
+    rows: PositiveInt
+    bound: NonNegativeFloat
+    false_alerts: Rate
+    detected: Rate
+
+
 class MonitorRates(Part):
     """The rates for windows of `window_h` hours, of `rows` rows drawn from the held-out ones.
 
     Such rows come from all over the reference, so `false_alerts` is what chance does. What time
     does as well is in `calibration`, learnt from contiguous blocks; None without a time column.
+    `together` is None without the domain classifier.
     """
 
     window_h: PositiveFloat
@@ -53,10 +68,11 @@ class MonitorRates(Part):
     false_alert_every_windows: float
     calibration: Calibration | None
     detections: tuple[Detection, ...]
+    together: JointRates | None = None
 
 
 class SelfTestReport(Contract):
-    """Written by `seatrial selftest`; `tests` are those that ArmMonitoring asks for."""
+    """Written by `seatrial monitor selftest`; `tests` are those that ArmMonitoring asks for."""
 
     held_out_rows: NonNegativeInt
     tests: tuple[SelfTest, ...]

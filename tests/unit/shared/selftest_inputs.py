@@ -14,13 +14,14 @@ from seatrial.contracts import (
     OutputColumn,
     write_contract,
 )
-from seatrial.monitoring.baseline import Rows, hold_out, summarise_parts
+from seatrial.monitoring.baseline import Rows, hold_out, sample, summarise_parts
 from seatrial.monitoring.columns import categorical_names, model_columns, write_columns
 from seatrial.monitoring.selftest import seed_from
 from seatrial.monitoring.subject import Subject, make_baseline
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/flights/1"
 ROWS, MIN_ROWS = 8_000, 200
+SAMPLE = "reference_sample.parquet"
 SIGNATURE = ModelSignature(
     task="binary_classification",
     model_file="model.onnx",
@@ -54,10 +55,13 @@ def reference_rows(rows: int = ROWS) -> Rows:
     )
 
 
-def write_baseline(folder: Path, *, min_rows: int = MIN_ROWS) -> Baseline:
-    monitoring = load_config().monitoring
+def write_baseline(
+    folder: Path, *, min_rows: int = MIN_ROWS, rows: int = ROWS, **changes: object
+) -> Baseline:
+    """Of so many rows, with `changes` to the monitoring section of the configuration."""
+    monitoring = load_config().monitoring.model_copy(update=changes)
     seed = seed_from(ARN)
-    kept, held_out = hold_out([reference_rows()], min_rows, seed)
+    kept, held_out = hold_out([reference_rows(rows)], min_rows, seed)
     summary = summarise_parts(kept, categorical_names(SIGNATURE))
     subject = Subject(
         task=SIGNATURE.task,
@@ -69,6 +73,7 @@ def write_baseline(folder: Path, *, min_rows: int = MIN_ROWS) -> Baseline:
     )
     baseline = make_baseline(subject, kept, summary, monitoring, seed=seed)
     write_columns(held_out, model_columns(SIGNATURE), folder / "held_out.parquet")
+    write_columns(sample(kept, seed), model_columns(SIGNATURE), folder / SAMPLE)
     write_contract(baseline, folder / "baseline.json")
     write_contract(summary, folder / "summary.json")
     write_contract(SIGNATURE, folder / "signature.json")
