@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
-from review_situation import advice, situation
+from review_situation import USAGE, advice, situation
 
 from seatrial.contracts.calls import CallGroup, Calls, Spread
-from seatrial.contracts.review import Bill, BillLine, Logged
+from seatrial.contracts.review import Bill, BillLine, Logged, Review
 from seatrial.cost.prices import load_prices
+from seatrial.cost.reviewed import reviewed_traffic, reviewed_workload
+from seatrial.errors import InputError
 from seatrial.review.advice import advise
 from seatrial.review.reading import Metrics
 from seatrial.review.reading_bill import Days, read_bill
@@ -119,6 +122,61 @@ def test_data_is_part_of_the_cost_where_the_log_has_sizes() -> None:
     found, without = situation(data_usd_a_request=usd), situation()
     more = (found.usd_a_month(2048) or 0) - (without.usd_a_month(2048) or 0)
     assert more == pytest.approx(found.requests_a_month * (usd or 0))
+
+
+def reviewed(**changes: Any) -> Review:
+    """A day of 240 callers, ten an hour, at 1 GB, and pings that nobody counts."""
+    first = datetime(2026, 11, 1, tzinfo=UTC)
+    hour = int(first.timestamp()) // 3600
+    hours = {hour + number: 10.0 for number in range(24)} | {hour - 5: 99.0}
+    seen = logged(started_at=first, ended_at=first + timedelta(days=1), hours=hours, **changes)
+    usage = {**seen, "latency_mean_ms": 42.0, "memory_max_percent": 50.0, "setup_mean_s": 1.7}
+    return Review(
+        endpoint_name="e",
+        variant_name="v",
+        days=90,
+        ended_at=first + timedelta(days=2),
+        memory_size_mb=1024,
+        max_concurrency=4,
+        provisioned_concurrency=None,
+        usd_a_month=None,
+        usage=USAGE.model_copy(update=usage),
+        advice=(),
+    )
+
+
+def test_the_callers_traffic_is_that_of_their_hours() -> None:
+    found = reviewed_traffic(reviewed(), seed=0)
+    assert (found.requests, found.span_s) == (240, 86_400)
+    by_hour = np.bincount((found.arrivals_s // 3600).astype(int), minlength=24)
+    assert by_hour.min() > 0
+    assert "callers of e by the hour, 2026-11-01 00:00 to 2026-11-02 00:00" in found.source
+
+
+def test_their_times_and_sizes_are_as_seen_here_and_as_computed_elsewhere() -> None:
+    found = reviewed_workload(reviewed(), mb_per_vcpu=2048, max_service_s=60)
+    (payload,) = found.payloads
+    # 32 ms in the server, of the 42 that CloudWatch saw
+    assert payload.tiers_ms[1024] == pytest.approx((42, 42, 42))
+    assert payload.quantiles_ms == pytest.approx((21, 21, 21))
+    assert (payload.bytes_in, payload.bytes_out) == (1024, 64)
+    assert (found.peak_memory_mb, found.cold_start_s) == (512, 0.85)
+
+
+@pytest.mark.parametrize(
+    ("without", "why"),
+    [
+        ({"logged": None}, "no window of the prediction log"),
+        (logged(hours={1: 5.0}), "no request of a caller in its windows"),
+    ],
+)
+def test_a_review_that_cannot_say_what_callers_do_is_refused(
+    without: dict[str, Any], why: str
+) -> None:
+    review = reviewed()
+    blind = review.model_copy(update={"usage": review.usage.model_copy(update=without)})
+    with pytest.raises(InputError, match=why):
+        reviewed_traffic(blind, seed=0)
 
 
 def billed(seconds: float = 1000.0, **changes: Any) -> dict[str, Any]:
