@@ -16,6 +16,7 @@ from seatrial.localcloud.audit import Audit
 from seatrial.localcloud.audited_calls import AuditedCalls
 from seatrial.localcloud.cgroup_search import cgroup_record, cpu_text, find_cgroups, memory_text
 from seatrial.localcloud.compilation import CompilationJobs
+from seatrial.localcloud.cost_explorer import CostExplorer
 from seatrial.localcloud.delivery import Delivery
 from seatrial.localcloud.endpoint_configs import EndpointConfigs
 from seatrial.localcloud.endpoint_events import EndpointEvents
@@ -74,7 +75,7 @@ class Cloud:
         )
         self._moto.take_over_firehose(self._delivery.accept)
         self._metrics = Metrics(self._moto.put_metrics, now)
-        self._ledger = Ledger()
+        self._ledger = Ledger(now)
         self._hosting = Hosting(
             place,
             images,
@@ -109,9 +110,17 @@ class Cloud:
         )
         quotas = ServiceQuotas(place, self._quotas, new_account(limits))
         compilation = CompilationJobs(place, tags)
+        bills = CostExplorer(
+            place,
+            self._ledger.postings,
+            lambda name: tags.of(place.arn(f"endpoint/{name.lower()}")),
+        )
         parts: list[dict[str, Handler]] = [
             part.handlers()
-            for part in (models, configs, self._endpoints, tags, registry, quotas, compilation)
+            for part in (
+                *(models, configs, self._endpoints, tags, registry),
+                *(quotas, compilation, bills),
+            )
         ]
         self.app = App(
             handlers=[

@@ -39,6 +39,11 @@ class Tags:
                 )
             self._tags[arn] = merged
 
+    def of(self, arn: str) -> dict[str, str]:
+        """The tags of a resource; none if it is not known."""
+        with self._lock:
+            return dict(self._tags.get(arn, {}))
+
     def forget(self, arn: str) -> None:
         """Drop the tags of a resource that is gone."""
         with self._lock:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from seatrial.monitoring.calls import Measures
 from seatrial.monitoring.counts import microseconds
 from seatrial.monitoring.decoding import Alike, Form
 from seatrial.monitoring.events import Kind
-from seatrial.monitoring.records import Record
+from seatrial.monitoring.records import Body, Record
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -29,6 +30,9 @@ class Batch(Protocol):
 
     def versions(self, numbers: Array) -> Iterable[str]:
         """The model versions of these records."""
+
+    def measures(self, numbers: Array) -> Measures:
+        """What these requests were like."""
 
     def ids(self, numbers: Array) -> Ids:
         """How these records are called."""
@@ -65,6 +69,21 @@ class RecordBatch:
 
     def versions(self, numbers: Array) -> Iterable[str]:
         return [self._records[number].model_version for number in numbers]
+
+    def measures(self, numbers: Array) -> Measures:
+        records = [self._records[number] for number in numbers]
+        versions, version = np.unique([item.model_version for item in records], return_inverse=True)
+        return Measures(
+            synthetic=np.array([item.synthetic for item in records], dtype=bool),
+            failed=np.array([item.status >= 400 for item in records], dtype=bool),
+            request_bytes=_numbers(None if x.hidden else _size(x.request) for x in records),
+            response_bytes=_numbers(_size(item.answer) for item in records),
+            server_ms=_numbers(item.server_ms for item in records),
+            rows=_numbers(item.rows for item in records),
+            cold=_numbers(item.cold for item in records),
+            version=version,
+            versions=versions.tolist(),
+        )
 
     def ids(self, numbers: Array) -> Ids:
         import pyarrow as pa
@@ -105,6 +124,15 @@ def kinds_of(*, synthetic: Array, foreign: Array, failed: Array) -> Array:
     kinds[foreign] = Kind.FOREIGN
     kinds[synthetic] = Kind.SYNTHETIC
     return kinds.astype(np.uint8)
+
+
+def _numbers(values: Iterable[float | None]) -> Array:
+    """NaN for None."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _size(body: Body | None) -> int | None:
+    return None if body is None else len(body.data)
 
 
 def _form(record: Record) -> Form:

@@ -14,6 +14,7 @@ import numpy as np
 
 from seatrial.monitoring.arrivals import Block
 from seatrial.monitoring.batches import Ids, kinds_of
+from seatrial.monitoring.calls import Measures
 from seatrial.monitoring.decoding import Alike, Form
 
 if TYPE_CHECKING:
@@ -35,12 +36,15 @@ _PATHS = {
     "model_version": ("seatrial", "model_version"),
     "synthetic": ("seatrial", "synthetic"),
     "status": ("seatrial", "status"),
+    "latency_ms": ("seatrial", "latency_ms"),
+    "rows": ("seatrial", "rows"),
+    "cold": ("seatrial", "cold"),
     "dropped": ("seatrial", "dropped"),
     "hashed": ("seatrial", "hashed"),
     "sample_rate": ("seatrial", "sample_rate"),
     "part": ("seatrial", "part"),
 }
-_OPTIONAL = ("inferenceId",)
+_OPTIONAL = ("inferenceId", "latency_ms", "rows", "cold")
 # Where one of these is given, the line is read by itself.
 _UNUSUAL = ("dropped", "hashed", "sample_rate", "part")
 
@@ -69,6 +73,23 @@ class EnvelopeBatch:
     def versions(self, numbers: Array) -> Iterable[str]:
         found: list[str] = self._table["model_version"].take(_indices(numbers)).to_pylist()
         return found
+
+    def measures(self, numbers: Array) -> Measures:
+        import pyarrow.compute as pc
+
+        table = self._table.take(_indices(numbers)).combine_chunks()
+        versions = table["model_version"].combine_chunks().dictionary_encode()
+        return Measures(
+            synthetic=table["synthetic"].to_numpy(zero_copy_only=False),
+            failed=table["status"].to_numpy() >= 400,
+            request_bytes=_floats(pc.binary_length(table["asked"])),
+            response_bytes=_floats(pc.binary_length(table["answer"])),
+            server_ms=_floats(table["latency_ms"]),
+            rows=_floats(table["rows"]),
+            cold=_floats(table["cold"].cast("int8")),
+            version=versions.indices.to_numpy(),
+            versions=versions.dictionary.to_pylist(),
+        )
 
     def ids(self, numbers: Array) -> Ids:
         found = self._table.select(["eventId", "inferenceId"]).take(_indices(numbers))
@@ -170,6 +191,7 @@ def _schema() -> Any:
     ours = [("model_version", text), ("synthetic", pa.bool_()), ("status", pa.int64())]
     ours += [(name, pa.list_(text)) for name in ("dropped", "hashed")]
     ours += [("sample_rate", pa.float64()), ("part", pa.int64())]
+    ours += [("latency_ms", pa.float64()), ("rows", pa.int64()), ("cold", pa.bool_())]
     return pa.schema(
         [
             ("captureData", pa.struct([("endpointInput", body), ("endpointOutput", body)])),
@@ -196,6 +218,12 @@ def _regular(fields: dict[str, Any]) -> Any:
         empty = pc.equal(pc.binary_length(fields[side]), 0)
         found = pc.and_(found, pc.invert(pc.fill_null(empty, True)))
     return pc.fill_null(found, False)
+
+
+def _floats(values: Any) -> Array:
+    """NaN for null."""
+    found: Array = values.cast("float64").to_numpy()
+    return found
 
 
 def _indices(numbers: Array) -> Any:

@@ -62,7 +62,7 @@ def read_elsewhere(s3: Any, records_uri: str, span: Span) -> Elsewhere:
     """What the ledgers of the neighbouring windows say."""
     files, before = S3(s3), span.before
     own = _uri(records_uri, before)
-    after = files.uris(f"{_folder(records_uri)}/{span.end:%Y%m%dT%H%M%S}-")
+    after = files.uris(f"{collected_uri(records_uri)}/{span.end:%Y%m%dT%H%M%S}-")
     claimed = [_read(files, uri)["late"] for uri in after]
     late = np.unique(np.concatenate([_none(), *claimed]))
     if not files.exists(own):
@@ -89,13 +89,14 @@ def write_ledger(s3: Any, records_uri: str, span: Span, events: Events) -> str:
     return uri
 
 
-def _folder(records_uri: str) -> str:
+def collected_uri(records_uri: str) -> str:
+    """Below it is kept what windows of these records counted."""
     bucket, prefix = split_s3_uri(records_uri.rstrip("/"))
     return f"s3://{bucket}/collected/{prefix}"
 
 
 def _uri(records_uri: str, span: Span) -> str:
-    return f"{_folder(records_uri)}/{span.start:%Y%m%dT%H%M%S}-{span.end:%Y%m%dT%H%M%S}.npz"
+    return f"{collected_uri(records_uri)}/{span.start:%Y%m%dT%H%M%S}-{span.end:%Y%m%dT%H%M%S}.npz"
 
 
 def _read(files: S3, uri: str) -> dict[str, Array]:

@@ -42,7 +42,8 @@ class Record(NamedTuple):
     """One request: who asked, what went in and out, and the line that says so.
 
     A body is None if it was not to be recorded; `dropped` and `hashed` name columns of the request
-    that are left out or replaced. The record stands for 1 / `sample_rate` requests.
+    that are left out or replaced. The record stands for 1 / `sample_rate` requests. How long the
+    server took, for how many rows, and whether it was a sandbox's first are None where not said.
     """
 
     event_id: str
@@ -56,6 +57,9 @@ class Record(NamedTuple):
     dropped: tuple[str, ...]
     hashed: tuple[str, ...]
     sample_rate: float
+    server_ms: float | None
+    rows: float | None
+    cold: bool | None
     line: bytes
 
     @property
@@ -132,6 +136,9 @@ def _record(document: Mapping[str, Any], line: bytes) -> Record:
         tuple(map(_text, ours["dropped"])) if "dropped" in ours else (),
         tuple(map(_text, ours["hashed"])) if "hashed" in ours else (),
         _share(ours["sample_rate"]) if "sample_rate" in ours else 1.0,
+        _number(ours.get("latency_ms")),
+        _number(ours.get("rows")),
+        ours["cold"] if type(ours.get("cold")) is bool else None,
         line,
     )
 
@@ -160,6 +167,11 @@ def _time(event: Mapping[str, Any]) -> datetime:
     if zone is UTC:
         return time
     return time.astimezone(UTC) if zone else time.replace(tzinfo=UTC)
+
+
+def _number(value: object) -> float | None:
+    """None for what is none: a prediction counts whatever is said of how it was made."""
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _share(value: object) -> float:

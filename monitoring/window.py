@@ -13,6 +13,7 @@ import numpy as np
 
 from seatrial.monitoring.arrivals import Block
 from seatrial.monitoring.batches import Batch, RecordBatch
+from seatrial.monitoring.calls import CallCounts
 from seatrial.monitoring.counts import microseconds
 from seatrial.monitoring.decoding import Refused, decode_alike
 from seatrial.monitoring.envelopes import read_envelopes
@@ -42,6 +43,7 @@ class Gathering:
     max_rows: int
     elsewhere: Elsewhere = NOTHING_ELSEWHERE
     events: Events = field(default_factory=Events)
+    calls: CallCounts = field(default_factory=CallCounts)
     broken: int = 0
     foreign: set[str] = field(default_factory=set)
     unobserved: frozenset[str] = frozenset()
@@ -92,6 +94,9 @@ class Gathering:
                 self.unobserved |= part.unobserved
                 self.file.add(part, batch, hashes[here], times_us[here])
         self.foreign.update(batch.versions(numbers[kinds == Kind.FOREIGN]))
+        once = kinds != Kind.DUPLICATE
+        weights = batch.weights[numbers[once]] / self.events.share
+        self.calls.add(batch.measures(numbers[once]), times_us[once], weights)
         self.events.add(
             hash=hashes, kind=kinds, rows=rows, weight=batch.weights[numbers], time_us=times_us
         )

@@ -2,8 +2,8 @@
 
 Reads   the endpoint's configuration and tags, its prediction records in S3, its invocations in
         CloudWatch, its baseline, the ledgers of the windows before and after.
-Writes  window/: window.json (Window), window.parquet, broken.jsonl, baseline/; to S3 the window's
-        ledger, last: killed before that, nothing was counted yet.
+Writes  window/: window.json (Window), window.parquet, broken.jsonl, calls.json (Calls), baseline/;
+        to S3 calls.json and the window's ledger, last: killed before that, nothing was counted yet.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from seatrial.endpoint import BASELINE_TAG, RECORDS_TAG, config_tags, get_endpoi
 from seatrial.errors import InputError
 from seatrial.monitoring.arrivals import arrived_objects, read_blocks
 from seatrial.monitoring.cadence import LATEST, parse_cadence
+from seatrial.monitoring.call_files import write_calls
 from seatrial.monitoring.counts import completeness, count_events
 from seatrial.monitoring.ledger import read_elsewhere, write_ledger
 from seatrial.monitoring.span import Span
@@ -155,6 +156,9 @@ def collect(
     invocations = count_invocations(watched, span, clients["cloudwatch"])
     window = _window(watched, gathering, invocations, monitoring)
     write_contract(window, output / "window.json")
+    calls = gathering.calls.calls(watched.endpoint_name, span, window.completeness_ratio)
+    write_contract(calls, output / "calls.json")
+    write_calls(s3, records_uri, calls)
     write_ledger(s3, records_uri, span, gathering.events)
     return window
 

@@ -211,7 +211,8 @@ class DeploymentConfig(Part):
 class ReviewConfig(Part):
     """What a review looks back on, from what age on it asks for something new, and whom it asks.
 
-    `packages` are names and versions of an image that is not seatrial's own.
+    `packages` are names and versions of an image that is not seatrial's own. `bill`: Cost Explorer
+    is asked, which charges for it; it has a day's cost `bill_lag_days` later for certain.
     """
 
     every_days: PositiveInt | None
@@ -220,6 +221,9 @@ class ReviewConfig(Part):
     max_image_age_days: PositiveInt
     advisories_url: str | None = Field(pattern=r"^https?://[^\s?#]*[^\s?#/]$")
     packages: dict[str, str] | None
+    bill: bool
+    bill_lag_days: NonNegativeInt
+    max_bill_gap_ratio: float = Field(gt=0, lt=1)
 
 
 class ComparisonConfig(Part):

@@ -22,6 +22,11 @@ PACKAGE_TAG = "seatrial:model-package-arn"
 RECORDS_TAG = "seatrial:records"
 
 
+def records_uri(bucket: str, endpoint_name: str, variant_name: str) -> str:
+    """Where the endpoint's prediction records are delivered."""
+    return f"s3://{bucket}/predictions/{endpoint_name}/{variant_name}"
+
+
 @dataclass(frozen=True)
 class EndpointState:
     """What DescribeEndpoint says. `serving` is None if the endpoint has never been in service.

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ from cloud_calls import Aws, wait_for
 from dock import Dock
 from doubling_model import archive_of, model_files
 from osv_server import osv_server
-from record_delivery import BUCKET
+from record_delivery import BUCKET, make_bucket
 
 from seatrial.aws import S3
 from seatrial.cli import main
 from seatrial.config import load_config
+from seatrial.contracts.calls import CallGroup, Calls, Spread
 from seatrial.contracts.review import Review
+from seatrial.deployment.target import ENDPOINT_TAG
+from seatrial.endpoint import records_uri
+from seatrial.monitoring.call_files import write_calls
 from seatrial.review.reading import read_deployed
 
 pytestmark = pytest.mark.flow
@@ -93,6 +98,67 @@ def test_a_busy_endpoint_is_told_what_to_change(aws: Aws, tmp_path: Path) -> Non
     ended = seatrial(aws, tmp_path, *words, endpoint={"name": "reviewed"})
     assert ended.returncode == 2
     assert "what reviewed serves was not deployed and verified by seatrial" in ended.stderr
+
+
+def test_the_bill_is_compared_with_what_was_predicted(aws: Aws, tmp_path: Path) -> None:
+    aws.model("billed")
+    aws.config("billed", MemorySizeInMB=1024, MaxConcurrency=1)
+    tags = [{"Key": ENDPOINT_TAG, "Value": "billed"}]
+    aws.sagemaker.create_endpoint(EndpointName="billed", EndpointConfigName="billed", Tags=tags)
+    aws.settled("billed")
+    for _ in range(3):
+        aws.ask("billed", "sleep 0.1")
+    make_bucket(aws.cloud.client)
+    write_calls(aws.cloud.client("s3"), records_uri(BUCKET, "billed", "AllTraffic"), calls())
+    wanted = {"advisories_url": None, "bill_lag_days": 0}
+
+    def seen(**prices: float) -> Review:
+        words = ("--json", "review", "billed", "--bill")
+        ended = seatrial(aws, tmp_path, *words, review=wanted, prices=prices)
+        assert ended.returncode == 1, ended.stderr
+        return Review.model_validate_json(ended.stdout)
+
+    found = wait_for(seen, lambda answer: answer.usage.requests == 3)
+    bill, logged = found.usage.bill, found.usage.logged
+    assert bill is not None
+    assert bill.unknown is None
+    (seconds,) = [x for x in bill.lines if x.usage_type == "ServerlessInf:Mem-1GB"]
+    assert seconds.quantity == pytest.approx(bill.request_s, rel=0.05)
+    assert {item.usage_type for item in bill.lines} >= {"Data-Bytes-In", "Data-Bytes-Out"}
+    # sizes and versions are the log's
+    assert logged is not None
+    assert (logged.windows, logged.calls.callers.requests) == (1, 3)
+    by_topic = {item.topic: item for item in found.advice}
+    assert "3 requests in 1 windows" in by_topic["LOG"].detail
+    assert not by_topic["BILL"].act, by_topic["BILL"].detail
+
+    # a price that is twice the ledger's: the prediction is off, and the review says by what
+    dear = seen(serverless_usd_per_gb_second=0.00004)
+    (told,) = [item for item in dear.to_do if item.topic == "BILL"]
+    assert "set prices.serverless_usd_per_gb_second" in told.detail
+
+    # where nothing carries the tag there is nothing to compare
+    arn = aws.settled("billed")["EndpointArn"]
+    aws.sagemaker.delete_tags(ResourceArn=arn, TagKeys=[ENDPOINT_TAG])
+    bill = seen().usage.bill
+    assert bill is not None
+    assert "activate it as a cost allocation tag" in (bill.unknown or "")
+
+
+def calls() -> Calls:
+    """An hour as a window of it was collected."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    asked, answered = (Spread(cells={24: 3.0}, total=3.0 * n, largest=n) for n in (9, 5))
+    return Calls(
+        endpoint_name="billed",
+        started_at=now - timedelta(hours=1),
+        ended_at=now,
+        completeness_ratio=1.0,
+        callers=CallGroup(requests=3, request_bytes=asked, response_bytes=answered),
+        synthetic=CallGroup(),
+        versions={"v": 3},
+        hours={int(now.timestamp()) // 3600 - 1: 3},
+    )
 
 
 def test_an_endpoint_that_is_not_there_is_one_line_and_exit_2(aws: Aws, tmp_path: Path) -> None:

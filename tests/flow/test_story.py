@@ -8,8 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+<<<<<<< HEAD
 from dataclasses import dataclass
 from datetime import UTC, datetime
+=======
+from datetime import UTC, datetime, timedelta
+>>>>>>> review
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +25,19 @@ from in_process import call_seatrial
 from least_privilege import Role, Seen, allows, read_accesses, read_roles
 
 from seatrial.aws import client
+from seatrial.config import Config
 from seatrial.contracts import Arming, Deployment, GoldenPrediction, Monitoring, read_contract
 from seatrial.contracts.review import Review
 from seatrial.deployment.operating import make_clients
 from seatrial.deployment.schedule import find_schedule, plan_schedule
+from seatrial.endpoint import records_uri
 from seatrial.errors import CloudError
 from seatrial.examples.flights.data import QUIET_WEEK, SUMMER_WEEK, Period
 from seatrial.examples.flights.demo import demo_config, judge_small, local_cloud
 from seatrial.examples.flights.story import Scale, Story, WatchedWindow, find_check
 from seatrial.examples.flights.traffic import Asked
+from seatrial.monitoring.call_files import read_calls, write_calls
+from seatrial.monitoring.span import Span
 from seatrial.pipelines.execution import ExecutionStatus, executions, follow, start, status
 from seatrial.pipelines.registration import describe_package
 from seatrial.pipelines.upsert import upsert
@@ -63,8 +71,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         out,
         quotas={"memory_size_mb": QUOTA_MB},
         foundation={"source_location": "https://github.com/someone/flights"},
+<<<<<<< HEAD
         review={"advisories_url": None},
         optimization=QUICK,
+=======
+        review={"advisories_url": None, "bill": True, "bill_lag_days": 0},
+>>>>>>> review
     )
     config = config.model_copy(update={"profile": config.profile.model_copy(update=BRIEF)})
     with local_cloud(out, config, quota=f"memory={QUOTA_MB}"):
@@ -262,6 +274,7 @@ def reviewed(story: Story, summer: WatchedWindow) -> tuple[Review, list[dict[str
         Protocol="sqs",
         Endpoint=f"arn:aws:sqs:{config.region}:{config.account}:told",
     )
+    collected_today(config)
     made = find_schedule("flights-review", scheduler)
     assert made is not None
     fields = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "State", "Target")
@@ -277,6 +290,17 @@ def reviewed(story: Story, summer: WatchedWindow) -> tuple[Review, list[dict[str
     return read_contract(Review, folder / "review.json"), [json.loads(x["Body"]) for x in told]
 
 
+def collected_today(config: Config) -> None:
+    """What summer's window counted, as if it had been this week: a review looks back on weeks."""
+    s3 = client("s3", region=config.region)
+    uri = records_uri(config.bucket, "flights", config.endpoint.variant_name)
+    first = datetime(2013, 1, 1, tzinfo=UTC)
+    *_, summer = read_calls(s3, uri, Span(first, first + timedelta(days=365)))
+    now = datetime.now(UTC)
+    week = {"started_at": now - timedelta(days=7), "ended_at": now}
+    write_calls(s3, uri, summer.model_copy(update=week))
+
+
 def test_a_review_that_came_by_itself_tells_people_what_should_change(
     reviewed: tuple[Review, list[dict[str, Any]]],
 ) -> None:
@@ -289,6 +313,11 @@ def test_a_review_that_came_by_itself_tells_people_what_should_change(
         assert f"- {item.topic}: {item.detail}" in message["Message"]
     assert "/ReviewEndpoint/review/review.json" in message["Message"]
     assert "ADVISORIES is unknown" in message["Message"]
+    # what its role may read beside CloudWatch: the windows' counts, and the ledger
+    assert review.usage.logged is not None
+    assert review.usage.logged.calls.callers.rows.count > 0
+    assert review.usage.bill is not None
+    assert review.usage.bill.lines, review.usage.bill.unknown
 
 
 def test_approved_rolled_back_and_approved_again_it_is_deployed_again(

@@ -25,7 +25,7 @@ REQUEST = Invocation(
 
 
 def account(*invocations: Invocation) -> dict[str, float]:
-    ledger = Ledger()
+    ledger = Ledger(lambda: 0.0)
     for invocation in invocations:
         ledger.record(invocation)
     return ledger.shown()["e"]
@@ -56,7 +56,7 @@ def test_a_request_that_found_no_sandbox_is_not_billed() -> None:
 
 
 def test_endpoints_have_accounts_of_their_own() -> None:
-    ledger = Ledger()
+    ledger = Ledger(lambda: 0.0)
     ledger.record(REQUEST)
     ledger.record(replace(REQUEST, endpoint_name="f", bytes_in=7))
     assert {name: found["bytes_in"] for name, found in ledger.shown().items()} == {"e": 10, "f": 7}

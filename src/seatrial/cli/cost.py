@@ -50,8 +50,12 @@ def cost(
         str | None, typer.Option(help="In place of a CSV: CloudWatch's Invocations of it.")
     ] = None,
     days: Annotated[int, typer.Option(help="… of that many days until now, 1 to 14.")] = 7,
+    review: Annotated[
+        Path | None,
+        typer.Option(help="In place of both: a review.json's callers; and its times, sizes."),
+    ] = None,
     shape: Annotated[
-        Literal["steady", "diurnal", "bursty"] | None, typer.Option(help="In place of both …")
+        Literal["steady", "diurnal", "bursty"] | None, typer.Option(help="In place of all three …")
     ] = None,
     requests_a_month: Annotated[int | None, typer.Option(help="… with that many.")] = None,
     seed: Annotated[int, typer.Option(help="For all that is drawn.")] = 0,
@@ -134,10 +138,13 @@ def cost(
             cold_start_s=cold_start_s,
             request_kb=request_kb,
             response_kb=response_kb,
+            review=review,
         )
     )
     arrivals = traffic_of(
-        TrafficOptions(traffic, span_h, endpoint, days, shape, requests_a_month, seed), config, now
+        TrafficOptions(traffic, span_h, endpoint, days, review, shape, requests_a_month, seed),
+        config,
+        now,
     )
     known = with_given(
         load_prices(config.region, prices),

@@ -13,18 +13,20 @@ from seatrial.errors import InputError
 if TYPE_CHECKING:
     from seatrial.config import Config
     from seatrial.contracts import Profile
+    from seatrial.contracts.review import Review
     from seatrial.cost.traffic import Traffic
     from seatrial.cost.workload import Workload
 
 
 @dataclass(frozen=True)
 class TrafficOptions:
-    """Exactly one of file, endpoint and shape says how much traffic there is."""
+    """Exactly one of file, endpoint, review and shape says how much traffic there is."""
 
     file: Path | None
     span_h: float | None
     endpoint: str | None
     days: int
+    review: Path | None
     shape: Literal["steady", "diurnal", "bursty"] | None
     requests_a_month: int | None
     seed: int
@@ -32,7 +34,7 @@ class TrafficOptions:
 
 @dataclass(frozen=True)
 class WorkloadOptions:
-    """A profile, or two figures."""
+    """A profile, or two figures, or else what a review found."""
 
     profile: Path | None
     candidates: Path | None
@@ -42,14 +44,24 @@ class WorkloadOptions:
     cold_start_s: float | None
     request_kb: float
     response_kb: float
+    review: Path | None
 
 
 def traffic_of(options: TrafficOptions, config: Config, now: datetime) -> Traffic:
     """The traffic that the options name."""
     _exactly_one(
         "traffic",
-        {"--traffic": options.file, "--endpoint": options.endpoint, "--shape": options.shape},
+        {
+            "--traffic": options.file,
+            "--endpoint": options.endpoint,
+            "--review": options.review,
+            "--shape": options.shape,
+        },
     )
+    if options.review is not None:
+        from seatrial.cost.reviewed import reviewed_traffic
+
+        return reviewed_traffic(_review(options.review), seed=options.seed)
     if options.file is not None:
         from seatrial.cost.arrivals import read_arrivals
 
@@ -90,6 +102,11 @@ def workload_of(options: WorkloadOptions) -> Workload:
 
     limits = load_limits()
     share, slowest_s = limits.mb_per_vcpu.value, limits.invocation_s.value
+    if options.review is not None and options.profile is None and options.duration_ms is None:
+        from seatrial.cost.reviewed import reviewed_workload
+
+        found = _review(options.review)
+        return reviewed_workload(found, mb_per_vcpu=share, max_service_s=slowest_s)
     _exactly_one("workload", {"--profile": options.profile, "--duration-ms": options.duration_ms})
     if options.profile is not None:
         profile = _profile(options.profile, options.candidates)
@@ -114,6 +131,13 @@ def workload_of(options: WorkloadOptions) -> Workload:
         mb_per_vcpu=share,
         max_service_s=slowest_s,
     )
+
+
+def _review(path: Path) -> Review:
+    from seatrial.contracts import read_contract
+    from seatrial.contracts.review import Review
+
+    return read_contract(Review, path)
 
 
 def _profile(folder: Path, candidates: Path | None) -> Profile:

@@ -22,6 +22,10 @@ def review(
     days: Annotated[
         int | None, typer.Option(min=1, max=455, help="How far back; default: review.days.")
     ] = None,
+    bill: Annotated[
+        bool,
+        typer.Option("--bill", help="Ask Cost Explorer, which charges $0.01 for it on AWS."),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -40,6 +44,9 @@ def review(
     options = shared(context)
     config = options.config()
     days = days or config.review.days
+    if bill:
+        wanted = config.review.model_copy(update={"bill": True})
+        config = config.model_copy(update={"review": wanted})
     found = review_endpoint(endpoint, config, days=days, now=datetime.now(UTC))
     if out is not None:
         write_contract(found, out / "review.json")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from seatrial.contracts.base import Contract, Part
+from seatrial.contracts.calls import Calls
 from seatrial.contracts.verdicts import Ailment
 
 Topic = Literal[
@@ -17,6 +19,10 @@ Topic = Literal[
     "LATENCY",
     "ERRORS",
     "COST",
+    "BILL",
+    "LOG",
+    "PAYLOADS",
+    "PINGS",
     "MODEL_AGE",
     "IMAGE_AGE",
     "VULNERABILITIES",
@@ -49,6 +55,43 @@ class PackageScan(Part):
     unknown: str | None
 
 
+class Logged(Part):
+    """What the prediction log says: `windows` that were collected in the period, as one.
+
+    `verified_request_bytes` is the largest request that the deployment was verified with, which are
+    those that it was profiled with; None if that is not known.
+    """
+
+    calls: Calls
+    windows: PositiveInt
+    verified_request_bytes: NonNegativeInt | None
+
+
+class BillLine(Part):
+    """One usage type of the bill; the unit of `quantity` is the usage type's."""
+
+    usage_type: str
+    quantity: NonNegativeFloat
+    usd: float
+
+
+class Bill(Part):
+    """What Cost Explorer has of the endpoint's tag, from the first day to the last, in UTC.
+
+    `request_s` and `setup_s` are CloudWatch's, of the same days: what requests took, each rounded
+    up to a millisecond, and what cold starts took. `data_usd` is what the log's sizes come to; None
+    without a log. `unknown`: why nothing can be said.
+    """
+
+    first_day: date
+    last_day: date
+    lines: tuple[BillLine, ...] = ()
+    request_s: NonNegativeFloat = 0.0
+    setup_s: NonNegativeFloat = 0.0
+    data_usd: NonNegativeFloat | None = None
+    unknown: str | None = None
+
+
 class Usage(Part):
     """What was seen in the period. None: CloudWatch, ECR or the monitor had nothing to say.
 
@@ -56,6 +99,7 @@ class Usage(Part):
     the model's (ModelLatency), without what the service adds. `concurrency_max_ratio` is of
     MaxConcurrency. `cold_starts` counts the data points of ModelSetupTime. `ailments` counts the
     windows that had each. `vulnerabilities` counts by severity what ECR's scan found in the image.
+    `logged` is None if no window was collected, `bill` if it was not asked for.
     """
 
     requests: NonNegativeInt
@@ -75,6 +119,8 @@ class Usage(Part):
     windows: NonNegativeInt
     alerting_windows: NonNegativeInt
     ailments: dict[Ailment, PositiveInt]
+    logged: Logged | None = None
+    bill: Bill | None = None
 
 
 class Advice(Part):

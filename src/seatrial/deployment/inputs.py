@@ -20,6 +20,7 @@ from seatrial.contracts import (
 )
 from seatrial.deployment.refusals import overridden
 from seatrial.deployment.target import COMMIT_TAG, EXECUTION_TAG, PROJECT_TAG, Target
+from seatrial.endpoint import records_uri
 from seatrial.errors import InputError
 from seatrial.limits import load_limits
 
@@ -108,7 +109,7 @@ def make_target(
         role=config.roles.endpoint,
         model_data_url=f"s3://{bucket}/models/{archive_sha256}/model.tar.gz",
         baseline_uri=f"s3://{bucket}/baselines/{_folder_hash(baseline)}",
-        records_uri=f"s3://{bucket}/predictions/{endpoint.name}/{endpoint.variant_name}",
+        records_uri=records_uri(bucket, endpoint.name, endpoint.variant_name),
         model_package_arn=origin.model_package_arn,
         serverless=serverless,
         environment=endpoint.environment,

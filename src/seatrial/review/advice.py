@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from seatrial.contracts.review import Advice
+from seatrial.review.bill import bill
 from seatrial.review.situation import Situation
+from seatrial.review.times import cold_starts, latency
+from seatrial.review.traffic import log, payloads, pings
 from seatrial.review.upkeep import advisories, ages, alerts, vulnerabilities
 
 # Half again: the next step after being full, as the trial's last phase asks for.
@@ -95,50 +98,6 @@ def concurrency(found: Situation) -> Iterator[Advice]:
     )
 
 
-def cold_starts(found: Situation) -> Iterator[Advice]:
-    """Their share, and whether the slowest met the objective."""
-    usage, limit_s = found.usage, found.config.objectives.cold_start_s
-    if usage.setup_max_s is None:
-        return
-    share = usage.cold_starts / usage.requests
-    told = (
-        f"{share:.1%} of requests were cold, {usage.setup_mean_s or 0:.1f} s on average and "
-        f"{usage.setup_max_s:.1f} s at most"
-    )
-    over = usage.setup_max_s > limit_s
-    fix = f"; the objective is {limit_s:g} s: make the image or the model smaller, or provision"
-    yield Advice(topic="COLD_STARTS", act=over, detail=told + (fix if over else ""))
-
-
-def latency(found: Situation) -> Iterator[Advice]:
-    """The worst day's p95 against the objective; more memory helps up to one whole CPU."""
-    p95_ms, limit_ms = found.usage.latency_p95_ms, found.config.objectives.latency_p95_ms
-    if p95_ms is None:
-        return
-    told = f"p95 was {p95_ms:.1f} ms on the worst day, the objective is {limit_ms:g} ms"
-    if p95_ms <= limit_ms:
-        yield Advice(topic="LATENCY", act=False, detail=told)
-        return
-    faster = next(
-        (
-            tier
-            for tier in sorted(found.limits.memory_tiers_mb.value)
-            if found.serving.memory_size_mb < tier <= found.serving.quota_mb
-            and p95_ms * found.slower(tier) <= limit_ms
-        ),
-        None,
-    )
-    if faster is None:
-        yield Advice(topic="LATENCY", act=True, detail=f"{told}: no tier's CPU share is enough")
-        return
-    yield Advice(
-        topic="LATENCY",
-        act=True,
-        detail=f"{told}: {faster} MB would have the CPU for it",
-        change={"endpoint.memory_size_mb": faster},
-    )
-
-
 def errors(found: Situation) -> Iterator[Advice]:
     """Requests that failed. CloudWatch does not say which 4xx were throttles."""
     usage = found.usage
@@ -173,6 +132,10 @@ TOPICS: Sequence[Callable[[Situation], Iterator[Advice]]] = (
     latency,
     errors,
     cost,
+    bill,
+    log,
+    payloads,
+    pings,
     ages,
     vulnerabilities,
     advisories,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from seatrial.aws import explained
@@ -62,18 +62,13 @@ def read_deployed(endpoint_name: str, sagemaker: Any) -> Deployed:
 
 @dataclass(frozen=True)
 class Metrics:
-    """CloudWatch's daily figures of one variant, of the last `days`."""
+    """CloudWatch's daily figures of one variant, of a period that begins at a whole minute."""
 
     cloudwatch: Any
     endpoint_name: str
     variant_name: str
-    days: int
-    now: datetime
-
-    @property
-    def start(self) -> datetime:
-        """When the period begins."""
-        return (self.now - timedelta(days=self.days)).replace(second=0, microsecond=0)
+    start: datetime
+    end: datetime
 
     def total(self, name: str) -> float:
         """The sum over all days."""
@@ -113,7 +108,7 @@ class Metrics:
                     {"Name": "VariantName", "Value": self.variant_name},
                 ],
                 StartTime=self.start,
-                EndTime=self.now + timedelta(minutes=1),  # the present minute too
+                EndTime=self.end,
                 Period=DAY_S,
                 **wanted,
             )
@@ -129,7 +124,7 @@ def read_usage(
     packages: PackageScan,
 ) -> Usage:
     """The period's figures, in the units of the contract."""
-    now = metrics.now
+    now = metrics.end
     latency_us, p95_us = metrics.mean("ModelLatency"), metrics.worst_p95("ModelLatency")
     setup_us, setup_max_us = metrics.mean("ModelSetupTime"), metrics.largest("ModelSetupTime")
     windows = [item for item in history if item.ended_at > metrics.start]
