@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-<<<<<<< HEAD
-from collections.abc import Iterable, Sequence
-=======
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
->>>>>>> watch
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +17,10 @@ from seatrial.monitoring.reactions import Findings
 SQLITE = "sqlite:///"
 # MLflow takes no more in one call (many slices have more), and no longer parameters.
 MAX_METRICS = 1000
-<<<<<<< HEAD
 MAX_PARAM_CHARACTERS = 6000
 CONSEQUENCES = ("retraining", "rollback")
-=======
 # Set when the run is made, so that one that was never finished is known by it, too.
 WINDOW_TAG = "seatrial.window"
->>>>>>> watch
 
 
 def run_params(findings: Findings, done: Sequence[Reaction]) -> dict[str, str]:
@@ -69,27 +62,22 @@ def run_metrics(findings: Findings) -> dict[str, float]:
     return {_allowed(name): value for name, value in metrics.items()}
 
 
-<<<<<<< HEAD
+def experiment_of(tracking: TrackingConfig, endpoint_name: str) -> str:
+    """The name of the endpoint's own experiment."""
+    return f"{tracking.experiment}/{endpoint_name}"
+
+
 def log_run(
     tracking: TrackingConfig,
     findings: Findings,
     done: Sequence[Reaction],
     artifacts: Iterable[Path],
 ) -> Reaction:
-    """Write one finished run with these files; its time is the window's end."""
-=======
-def experiment_of(tracking: TrackingConfig, endpoint_name: str) -> str:
-    """The name of the endpoint's own experiment."""
-    return f"{tracking.experiment}/{endpoint_name}"
-
-
-def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Path]) -> Reaction:
     """Write one finished run with these files; its time is the window's end.
 
     It takes the place of the window's earlier runs: of a verdict before, or of a step that was
     ended in the midst. They are deleted last, as MLflow deletes: they can be restored.
     """
->>>>>>> watch
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     name = experiment_of(tracking, findings.window.endpoint_name)
     with _asked(tracking):
@@ -98,7 +86,7 @@ def log_run(tracking: TrackingConfig, findings: Findings, artifacts: Iterable[Pa
         client = MlflowClient(tracking_uri=tracking.mlflow_uri)
         experiment_id = find_experiment(client, name, artifact_location(str(tracking.mlflow_uri)))
         earlier = _runs_of(client, experiment_id, findings)
-        run_id = _write_run(client, experiment_id, findings, artifacts)
+        run_id = _write_run(client, experiment_id, findings, done, artifacts)
         for run in earlier:
             client.delete_run(run)
     return Reaction(kind="mlflow", target=name, detail=f"run {run_id}")
@@ -125,23 +113,6 @@ def find_experiment(client: Any, name: str, location: str | None) -> str:
             do=f"mlflow experiments restore --experiment-id {found.experiment_id}, or give "
             "tracking.experiment another name",
         )
-<<<<<<< HEAD
-        name = f"{findings.window.endpoint_name} {findings.window.started_at:%Y-%m-%d %H:%M}"
-        run_id: str = client.create_run(experiment_id, run_name=name).info.run_id
-        client.log_batch(
-            run_id,
-            params=[Param(name, value) for name, value in run_params(findings, done).items()],
-        )
-        metrics = [
-            Metric(name, value, ended_ms, 0) for name, value in run_metrics(findings).items()
-        ]
-        for start in range(0, len(metrics), MAX_METRICS):
-            client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
-        for path in artifacts:
-            client.log_artifact(run_id, str(path))
-        client.set_terminated(run_id)
-    return Reaction(kind="mlflow", target=tracking.experiment, detail=f"run {run_id}")
-=======
     known: str = found.experiment_id
     return known
 
@@ -176,7 +147,11 @@ def _asked(tracking: TrackingConfig) -> Iterator[None]:
 
 
 def _write_run(
-    client: Any, experiment_id: str, findings: Findings, artifacts: Iterable[Path]
+    client: Any,
+    experiment_id: str,
+    findings: Findings,
+    done: Sequence[Reaction],
+    artifacts: Iterable[Path],
 ) -> str:
     from mlflow.entities import Metric, Param
 
@@ -185,9 +160,8 @@ def _write_run(
     name = f"{window.endpoint_name} {window.started_at:%Y-%m-%d %H:%M}"
     tags = {WINDOW_TAG: _window_of(findings)}
     run_id: str = client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
-    client.log_batch(
-        run_id, params=[Param(name, value) for name, value in run_params(findings).items()]
-    )
+    params = [Param(name, value) for name, value in run_params(findings, done).items()]
+    client.log_batch(run_id, params=params)
     metrics = [Metric(name, value, ended_ms, 0) for name, value in run_metrics(findings).items()]
     for start in range(0, len(metrics), MAX_METRICS):
         client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
@@ -195,7 +169,6 @@ def _write_run(
         client.log_artifact(run_id, str(path))
     client.set_terminated(run_id)
     return run_id
->>>>>>> watch
 
 
 def artifact_location(tracking_uri: str) -> str | None:

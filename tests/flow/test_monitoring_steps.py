@@ -439,11 +439,11 @@ def test_a_window_that_is_judged_again_has_one_run(
 ) -> None:
     findings = of_endpoint(warm_week[0], "judged-twice")
     for _ in range(2):
-        done = log_run(place.config.tracking, findings, [])
+        done = log_run(place.config.tracking, findings, [], [])
     # as a step leaves it that is ended in the midst
     unfinished = runs_of(mlflow, "judged-twice")[0]
     mlflow.create_run(unfinished.info.experiment_id, tags=unfinished.data.tags)
-    last = log_run(place.config.tracking, findings, [])
+    last = log_run(place.config.tracking, findings, [], [])
     assert (last.target, done.detail != last.detail) == ("seatrial-monitoring/judged-twice", True)
     [run] = runs_of(mlflow, "judged-twice")
     assert (f"run {run.info.run_id}", run.info.status) == (last.detail, "FINISHED")
@@ -470,13 +470,13 @@ def test_a_deleted_experiment_says_how_to_restore_it(
     place: Place, mlflow: Any, warm_week: Any
 ) -> None:
     findings = of_endpoint(warm_week[0], "gone")
-    log_run(place.config.tracking, findings, [])
+    log_run(place.config.tracking, findings, [], [])
     experiment_id = runs_of(mlflow, "gone")[0].info.experiment_id
     mlflow.delete_experiment(experiment_id)
     with pytest.raises(CloudError, match=f"restore --experiment-id {experiment_id}"):
-        log_run(place.config.tracking, findings, [])
+        log_run(place.config.tracking, findings, [], [])
     mlflow.restore_experiment(experiment_id)
-    log_run(place.config.tracking, findings, [])
+    log_run(place.config.tracking, findings, [], [])
 
 
 def test_a_database_that_cannot_be_written_is_one_clear_message(
@@ -487,7 +487,7 @@ def test_a_database_that_cannot_be_written_is_one_clear_message(
     )
     (tmp_path / "no").write_text("a file where the folder would be")
     with pytest.raises(CloudError, match=r"Check tracking\.mlflow_uri \(sqlite"):
-        log_run(tracking, of_endpoint(warm_week[0], "x"), [])
+        log_run(tracking, of_endpoint(warm_week[0], "x"), [], [])
 
 
 def test_a_week_without_traffic_is_not_judged(place: Place, warm_week: Any) -> None:

@@ -8,12 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-<<<<<<< HEAD
 from dataclasses import dataclass
-from datetime import UTC, datetime
-=======
 from datetime import UTC, datetime, timedelta
->>>>>>> review
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +67,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         out,
         quotas={"memory_size_mb": QUOTA_MB},
         foundation={"source_location": "https://github.com/someone/flights"},
-<<<<<<< HEAD
-        review={"advisories_url": None},
-        optimization=QUICK,
-=======
         review={"advisories_url": None, "bill": True, "bill_lag_days": 0},
->>>>>>> review
+        optimization=QUICK,
     )
     config = config.model_copy(update={"profile": config.profile.model_copy(update=BRIEF)})
     with local_cloud(out, config, quota=f"memory={QUOTA_MB}"):
@@ -110,7 +102,7 @@ def monitor_by_hand(story: Story, week: Period) -> ByHand:
     config, out = story.out / "config.yaml", story.out / "by-hand" / week.start
     config.write_text(story.config.to_yaml(), encoding="utf-8")
     span = ("--start", week.start, "--end", week.end)
-    words = ("--config", str(config), "monitor", "flights", *span, "--out", str(out))
+    words = ("--config", str(config), "monitor", "run", "flights", *span, "--out", str(out))
     ended = call_seatrial(*words)
     found = read_contract(Monitoring, out / "monitoring" / "monitoring.json")
     return ByHand(found, ended.stdout, ended.returncode)
@@ -246,19 +238,9 @@ def test_the_command_line_exits_1_on_a_verdict_against(
 
 
 def test_the_command_line_exits_1_on_an_alert(story: Story, summer: WatchedWindow) -> None:
-<<<<<<< HEAD
     found = monitor_by_hand(story, SUMMER_WEEK)
     assert (found.code, "ALERT" in found.said) == (1, True)
     assert found.monitoring.drift == summer.monitoring.drift, "the pipeline's numbers, step by step"
-=======
-    out = story.out / "by-hand"
-    span = ("--start", SUMMER_WEEK.start, "--end", SUMMER_WEEK.end)
-    ended = run_seatrial(story, "monitor", "run", "flights", *span, "--out", str(out))
-    assert ended.returncode == 1, ended.stderr
-    assert "ALERT" in ended.stdout
-    by_hand = read_contract(Monitoring, out / "monitoring" / "monitoring.json")
-    assert by_hand.drift == summer.monitoring.drift, "the pipeline's numbers, step by step"
->>>>>>> watch
 
 
 @pytest.fixture(scope="module")
