@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,11 +11,38 @@ from seatrial.contracts.calls import Calls
 from seatrial.contracts.review import Logged, Review
 from seatrial.cost.prices import MONTH_S
 from seatrial.cost.traffic import Rhythm, Traffic
-from seatrial.cost.workload import Payload, Quantiles, Workload
+from seatrial.cost.workload import Payload, Workload
 from seatrial.errors import InputError
 from seatrial.readiness.latency import slowdown
+from seatrial.readiness.spread import POINTS, Spread
 
 _HOUR_S, _HOUR_MIN = 3600, 60
+
+
+@dataclass(frozen=True)
+class ReviewedTimes:
+    """As seen at the endpoint's memory size. At another one, they are taken to do nothing but
+    compute.
+    """
+
+    here_ms: Spread
+    start_here_s: float
+    here_mb: int
+    mb_per_vcpu: float
+    scales = True
+
+    def latencies_ms(self, _payload: str, memory_size_mb: float) -> Spread:
+        """Of all requests alike."""
+        slower = self._slower(memory_size_mb)
+        return tuple(ms * slower for ms in self.here_ms)
+
+    def cold_start_s(self, memory_size_mb: float) -> float:
+        """CloudWatch's ModelSetupTime, on average."""
+        return self.start_here_s * self._slower(memory_size_mb)
+
+    def _slower(self, memory_size_mb: float) -> float:
+        there, here = (slowdown(mb, self.mb_per_vcpu) for mb in (memory_size_mb, self.here_mb))
+        return there / here
 
 
 def reviewed_traffic(review: Review, *, seed: int) -> Traffic:
@@ -38,45 +66,44 @@ def _by_hour(calls: Calls) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 
 def reviewed_workload(review: Review, *, mb_per_vcpu: float, max_service_s: float) -> Workload:
-    """What requests took and moved. On another tier they are taken to do nothing but compute.
+    """What requests took and moved.
 
     The log knows what the server took; what CloudWatch adds on average is added to each.
     """
     callers = _logged(review).calls.callers
-    now_mb, slower = review.memory_size_mb, slowdown(review.memory_size_mb, mb_per_vcpu)
-    here = _quantiles_ms(review)
-    low, middle, high = (ms / slower for ms in here)
     percent = review.usage.memory_max_percent
     payload = Payload(
         name="reviewed",
         share=1.0,
-        quantiles_ms=(low, middle, high),
-        cpu_s=low / 1000,
         bytes_in=callers.request_bytes.mean or 0.0,
         bytes_out=callers.response_bytes.mean or 0.0,
-        tiers_ms={now_mb: here},
     )
     return Workload(
         source=f"review of {review.endpoint_name} on {review.ended_at:%Y-%m-%d}",
         payloads=(payload,),
-        cold_start_s=(review.usage.setup_mean_s or 0.0) / slower,
-        peak_memory_mb=None if percent is None else percent / 100 * now_mb,
+        times=ReviewedTimes(
+            here_ms=_likely_ms(review),
+            start_here_s=review.usage.setup_mean_s or 0.0,
+            here_mb=review.memory_size_mb,
+            mb_per_vcpu=mb_per_vcpu,
+        ),
+        peak_memory_mb=None if percent is None else percent / 100 * review.memory_size_mb,
         mb_per_vcpu=mb_per_vcpu,
         max_service_s=max_service_s,
     )
 
 
-def _quantiles_ms(review: Review) -> Quantiles:
+def _likely_ms(review: Review) -> Spread:
     calls = _logged(review).calls
     groups = (calls.callers, calls.synthetic)
     count = sum(group.server_ms.count for group in groups)
     taken = calls.callers.server_ms
-    low, middle, high = (taken.percentile(percent) for percent in (50, 95, 99))
-    if low is None or middle is None or high is None:
+    if not taken.count:
         raise _unfit(review, "no time of an answered request")
     mean_ms = sum(group.server_ms.total for group in groups) / count
     around_ms = max(0.0, (review.usage.latency_mean_ms or 0.0) - mean_ms)
-    return low + around_ms, middle + around_ms, high + around_ms
+    likely = (taken.percentile(100 * (place + 1) / POINTS) for place in range(POINTS))
+    return tuple((ms or 0.0) + around_ms for ms in likely)
 
 
 def _logged(review: Review) -> Logged:

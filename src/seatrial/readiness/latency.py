@@ -76,7 +76,7 @@ def tier_latency(
     )
 
 
-def slowdown(memory_size_mb: int, mb_per_vcpu: float) -> float:
+def slowdown(memory_size_mb: float, mb_per_vcpu: float) -> float:
     """How much longer one thread that only computes takes at that tier; 1 from a whole vCPU on.
 
     >>> slowdown(1769, 1769), slowdown(1024, 1769)
