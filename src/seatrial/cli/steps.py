@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seatrial.cli.output import say_contract, say_table, shared
+from seatrial.cli.trial import TrialOptions, profile_endpoint
 
 if TYPE_CHECKING:
     from seatrial.contracts import Baseline
-from seatrial.cli.trial import TrialOptions, profile_endpoint
 
 app = typer.Typer()
 Out = Annotated[Path, typer.Option("--out", help="Folder for what the step writes.")]
