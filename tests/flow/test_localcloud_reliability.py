@@ -23,7 +23,7 @@ from seatrial.localcloud.control import status_details
 
 pytestmark = pytest.mark.flow
 
-KILLS = 200
+KILLS = 100
 LONGEST_S = 90.0
 CLIENTS = 4
 

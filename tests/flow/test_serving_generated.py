@@ -30,7 +30,7 @@ from onnx import TensorProto, helper
 
 pytestmark = pytest.mark.flow
 
-REQUESTS = 6000
+REQUESTS = 4000
 TYPES = {"text": "string", "x": "double", "n": "long", "b": "boolean"}
 NAMES = list(TYPES)
 CSV, JSON, JSON_LINES, NPY = (

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from selftest_inputs import write_baseline
 
 from seatrial.cli.output import say_readiness
+from seatrial.cli.steps import say_baseline
 from seatrial.contracts import Choice, Readiness
 
 
@@ -88,3 +91,19 @@ def test_what_is_not_known_is_a_dash(
 def test_without_choices_there_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
     say_readiness(readiness())
     assert "chosen by" not in capsys.readouterr().out
+
+
+def test_only_columns_with_gaps_have_a_line_for_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = write_baseline(tmp_path)
+    bounds = [item for item in made.bounds if item.metric == "missing_ratio"]
+    gaps = [
+        item.model_copy(update={"bound": bound})
+        for item, bound in zip(bounds[:2], (0, 1e-9), strict=True)
+    ]
+    say_baseline(made.model_copy(update={"bounds": tuple(gaps)}))
+    said = capsys.readouterr().out
+    assert gaps[0].column not in said
+    assert f" {gaps[1].column} " in said
+    assert said.splitlines()[-1] == "missing_ratio: bound 0 in 1 columns, which are not listed"

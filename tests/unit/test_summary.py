@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
-from types import ModuleType
-
 import numpy as np
 import pytest
 
-from seatrial import calibration
 from seatrial.contracts import CategoricalSummary, NumericSummary, Summary
 from seatrial.errors import InputError
-from seatrial.monitoring import bootstrap, bounds, detection_rates, scores, selftest, summary
 from seatrial.monitoring.merging import merge, subtract
 from seatrial.monitoring.summary import (
     MAX_CELLS,
@@ -198,14 +193,3 @@ def test_rows_without_a_column_of_the_reference_are_refused() -> None:
 def test_a_summary_survives_json_exactly() -> None:
     made = summarise_reference({"x": NUMBERS["half zero"]}, categorical=())
     assert Summary.model_validate_json(made.model_dump_json()) == made
-
-
-@pytest.mark.parametrize(
-    "module",
-    [bootstrap, bounds, calibration, detection_rates, scores, selftest, summary],
-    ids=lambda m: m.__name__,
-)
-def test_examples_in_docstrings_are_true(module: ModuleType) -> None:
-    failed, attempted = doctest.testmod(module)
-    assert attempted
-    assert not failed

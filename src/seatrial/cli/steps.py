@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seatrial.cli.output import say_contract, say_table, shared
 from seatrial.cli.trial import TrialOptions, profile_endpoint
+
+if TYPE_CHECKING:
+    from seatrial.contracts import Baseline
 
 app = typer.Typer()
 Out = Annotated[Path, typer.Option("--out", help="Folder for what the step writes.")]
@@ -125,6 +128,12 @@ def baseline(
     if options.as_json:
         say_contract(result)
         return
+    say_baseline(result)
+
+
+def say_baseline(found: Baseline) -> None:
+    """How far ordinary windows stray; columns in which nothing was ever missing in one line."""
+    gapless = [item for item in found.bounds if (item.metric, item.bound) == ("missing_ratio", 0)]
     rows = [
         (
             item.column,
@@ -134,7 +143,11 @@ def baseline(
             f"{item.floor:g}",
             str(item.blocks),
         )
-        for item in result.bounds
+        for item in found.bounds
+        if item not in gapless
     ]
     columns = ("column", "metric", "window h", "bound", "floor", "blocks")
-    say_table(f"{result.rows} rows, by {result.bound_method}", columns, rows)
+    say_table(f"{found.rows} rows, by {found.bound_method}", columns, rows)
+    if gapless:
+        names = {item.column for item in gapless}
+        typer.echo(f"missing_ratio: bound 0 in {len(names)} columns, which are not listed")

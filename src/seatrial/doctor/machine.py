@@ -38,7 +38,13 @@ prctl(38, 1)
 found = {"landlock": restrict_writes(pathlib.Path(sys.argv[1])), "seccomp": install_filter()}
 print(json.dumps(found))
 """
-SERVE = "import onnxruntime, seatrial.serving.model; print(onnxruntime.__version__)"
+# As the server does it: ONNX Runtime's library is loaded, without its Python module.
+SERVE = """
+import seatrial.serving.model
+from seatrial.serving.ort_library import find_library, runtime
+runtime()
+print(find_library().rpartition(".so.")[2])
+"""
 
 Which = Callable[[str], str | None]
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -18,7 +19,7 @@ def call_seatrial(
     *words: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """What `seatrial WORDS` prints and exits with. Warnings are errors in it, as in any test."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    out, err = _stream(), _stream()
     on_sigterm = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["seatrial", *words])
@@ -35,6 +36,12 @@ def call_seatrial(
     return subprocess.CompletedProcess(words, code, _read(out), _read(err))
 
 
+def _stream() -> io.TextIOWrapper:
+    """A real file: some verbs hand it on to a program that they start."""
+    return io.TextIOWrapper(TemporaryFile(buffering=0), "utf-8", write_through=True)
+
+
 def _read(stream: io.TextIOWrapper) -> str:
-    stream.seek(0)
-    return stream.read()
+    with stream:
+        stream.seek(0)
+        return stream.read()
