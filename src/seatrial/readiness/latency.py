@@ -25,24 +25,26 @@ def latency_at(
     """The payload's latency at the tier; None if it was not answered.
 
     Few requests under the quota have a mean, but no p95: that is then the predicted one. Short ones
-    are over in a few periods, and how many of them met a stall was chance: then the mean is the
-    predicted one, and the p95 if that is longer.
+    are over in a few periods, and how many of them met a stall was chance: then the p95 is the
+    predicted one if that is longer, and the mean no less than CPU time over quota.
     """
     whole = whole_latency(measured, payload)
     if whole is None:
         return None
-    predicted = whole.under(memory_size_mb / mb_per_vcpu)
-    seen = tier_latency(measured, payload, memory_size_mb)
-    return predicted if seen is None else _with_seen(predicted, seen)
+    vcpus = memory_size_mb / mb_per_vcpu
+    seen, predicted = tier_latency(measured, payload, memory_size_mb), whole.under(vcpus)
+    if seen is None:
+        return predicted
+    return _with_seen(predicted, seen, least_mean_ms=whole.cpu_ms / vcpus - whole.gap_ms)
 
 
-def _with_seen(predicted: Latency, seen: TierLatency) -> Latency:
+def _with_seen(predicted: Latency, seen: TierLatency, *, least_mean_ms: float) -> Latency:
     """The measured figures, and the predicted ones in place of what was not measured."""
     p95_ms, least_ms = predicted.p95_ms, predicted.p95_at_least_ms
     mean_ms = seen.latency_p50_ms if seen.latency_mean_ms is None else seen.latency_mean_ms
     seen_p95_ms = seen.latency_p95_ms
     if seen.requests * mean_ms < FEW_PERIODS * PERIOD_MS:
-        mean_ms = max(seen.latency_p50_ms, predicted.mean_ms)
+        mean_ms = max(mean_ms, least_mean_ms)
         seen_p95_ms = None if (p95_ms or 0.0) > (seen_p95_ms or inf) else seen_p95_ms
     if seen_p95_ms is not None:
         p95_ms = least_ms = seen_p95_ms

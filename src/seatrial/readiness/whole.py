@@ -40,9 +40,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Whole:
-    """A payload's latency on whole cores, how many of them it keeps busy, and for how long not.
+    """A payload's latency on whole cores, the CPU time of each, and the pause after it.
 
-    `busy_cores` is CPU time over the mean, and `gap_ratio` the pause after a request over it.
+    The same body is sent each time: what differs between the requests is what else they waited for,
+    and not their CPU time.
     """
 
     mean_ms: float
@@ -51,8 +52,8 @@ class Whole:
     p99_ms: float | None
     p95_at_least_ms: float | None
     slowest_ms: float
-    busy_cores: float
-    gap_ratio: float = 0.0
+    cpu_ms: float
+    gap_ms: float = 0.0
 
     @property
     def spread_ms(self) -> Spread:
@@ -69,7 +70,7 @@ class Whole:
 @lru_cache(maxsize=512)  # the same tiers are looked at for each check, and again for the cost
 def _under(whole: Whole, vcpus: float) -> Latency:
     """Each wall begins somewhere in a period, wherever: which requests wait is chance."""
-    stalled = stalls(whole.busy_cores, vcpus, whole.gap_ratio)
+    stalled = stalls(whole.cpu_ms, whole.mean_ms + whole.gap_ms, vcpus)
     least_ms = whole.p95_at_least_ms
     as_it_is = Latency(
         mean_ms=whole.mean_ms,
@@ -113,8 +114,8 @@ def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole 
         p99_ms=payload.latency_p99_ms,
         p95_at_least_ms=payload.latency_p95_at_least_ms,
         slowest_ms=slowest_ms,
-        busy_cores=1000 * cpu_s / mean_ms if mean_ms else 0.0,
-        gap_ratio=_gap_ratio(payload, mean_ms),
+        cpu_ms=1000 * cpu_s,
+        gap_ms=_gap_ms(payload),
     )
     named = (item for item in measured.whole_latencies if item.payload == payload.payload)
     seen = next(named, None)
@@ -122,6 +123,8 @@ def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole 
         return whole
     return replace(
         whole,
+        # The machine's speed then; a mean would take what other work holds up for CPU time.
+        cpu_ms=whole.cpu_ms * (seen.latency_p50_ms / p50_ms if p50_ms else 1.0),
         mean_ms=seen.latency_mean_ms,
         p50_ms=seen.latency_p50_ms,
         p95_ms=whole.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
@@ -144,8 +147,8 @@ def _mean_ms(payload: PayloadProfile) -> float | None:
     return 1000 * payload.concurrency / payload.requests_per_s
 
 
-def _gap_ratio(payload: PayloadProfile, mean_ms: float) -> float:
-    """The pause between two requests over what one takes; none where it was not kept."""
-    if not payload.requests_per_s or payload.latency_mean_ms is None or not mean_ms:
+def _gap_ms(payload: PayloadProfile) -> float:
+    """The pause between two requests; none where it was not kept."""
+    if not payload.requests_per_s or payload.latency_mean_ms is None:
         return 0.0
-    return max(0.0, 1000 * payload.concurrency / payload.requests_per_s / mean_ms - 1)
+    return max(0.0, 1000 * payload.concurrency / payload.requests_per_s - payload.latency_mean_ms)
