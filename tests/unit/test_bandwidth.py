@@ -190,3 +190,13 @@ def test_a_p95_and_a_mean_that_met_no_stall_by_chance_are_the_predicted_ones(
     assert found.mean_ms == pytest.approx(1 if known else 1769 / 1024)
     drawn_ms = sum(found.spread_ms) / len(found.spread_ms)
     assert drawn_ms == pytest.approx(found.mean_ms, rel=0.03)  # the slowest is one of 1000
+
+
+def test_where_nothing_waits_a_short_p95_is_no_chance() -> None:
+    short = payload(latency_p50_ms=1, latency_p95_ms=2, cpu_s_per_request=0.001)
+    seen = TierLatency(
+        memory_size_mb=2048, payload="one", latency_p50_ms=1, latency_p95_ms=1, requests=60
+    )
+    found = latency_at(measured(payloads=(short,), tier_latencies=(seen,)), short, 2048, 1769)
+    assert found is not None
+    assert (found.mean_ms, found.p95_ms, found.measured) == (1, 1, True)

@@ -70,34 +70,37 @@ class Whole:
 @lru_cache(maxsize=512)  # the same tiers are looked at for each check, and again for the cost
 def _under(whole: Whole, vcpus: float) -> Latency:
     """Each wall begins somewhere in a period, wherever: which requests wait is chance."""
-    stalled = stalls(whole.cpu_ms, whole.mean_ms + whole.gap_ms, vcpus)
-    least_ms = whole.p95_at_least_ms
-    as_it_is = Latency(
-        mean_ms=whole.mean_ms,
-        p50_ms=whole.p50_ms,
-        p95_ms=whole.p95_ms,
-        p95_at_least_ms=least_ms if whole.p95_ms is None else whole.p95_ms,
-        slowest_ms=whole.slowest_ms,
-        measured=False,
-        spread_ms=whole.spread_ms,
-    )
+    stalled, found = stalls(whole.cpu_ms, whole.mean_ms + whole.gap_ms, vcpus), _as_it_is(whole)
     if not stalled.wait_ms:
-        return as_it_is
+        return found
     phases = (number * _GOLDEN_RATIO % 1 for number in range(POINTS))
-    spread = tuple(sorted(map(stalled.of, as_it_is.spread_ms, phases)))
-    p95_ms = None if whole.p95_ms is None else percentile_of(spread, 0.95)
-    if p95_ms is not None:
-        least_ms = p95_ms
+    spread = tuple(sorted(map(stalled.of, found.spread_ms, phases)))
+    p95_ms, least_ms = None, found.p95_at_least_ms
+    if found.p95_ms is not None:
+        p95_ms = least_ms = percentile_of(spread, 0.95)
     elif least_ms is not None:
         least_ms = stalled.of(least_ms, 0.0)
     return replace(
-        as_it_is,
+        found,
         mean_ms=stalled.mean_of(whole.mean_ms),
         p50_ms=percentile_of(spread, 0.5),
         p95_ms=p95_ms,
         p95_at_least_ms=least_ms,
         slowest_ms=stalled.of(whole.slowest_ms, _LATEST),
         spread_ms=spread,
+    )
+
+
+def _as_it_is(whole: Whole) -> Latency:
+    """Where the quota is not short of it."""
+    return Latency(
+        mean_ms=whole.mean_ms,
+        p50_ms=whole.p50_ms,
+        p95_ms=whole.p95_ms,
+        p95_at_least_ms=whole.p95_at_least_ms if whole.p95_ms is None else whole.p95_ms,
+        slowest_ms=whole.slowest_ms,
+        measured=False,
+        spread_ms=whole.spread_ms,
     )
 
 
