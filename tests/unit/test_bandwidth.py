@@ -139,6 +139,10 @@ def test_a_larger_tier_is_predicted_from_what_took_turns_with_the_others() -> No
     found = latency_at(measured(payloads=(one,), whole_latencies=(later,)), one, 4096, 1769)
     assert found is not None
     assert (found.mean_ms, found.p50_ms, found.p95_ms, found.slowest_ms) == (9, 8, 10, 30)
+    busier = later.model_copy(update={"cpu_s_per_request": 0.03})
+    found = latency_at(measured(payloads=(one,), whole_latencies=(busier,)), one, 4096, 1769)
+    assert found is not None
+    assert found.mean_ms == pytest.approx(30 * 1769 / 4096)  # its CPU time then, over the quota
     alone = latency_at(measured(payloads=(one,)), one, 4096, 1769)
     assert alone is not None
     assert (alone.mean_ms, alone.p50_ms) == (5, 5)

@@ -124,10 +124,10 @@ def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole 
     seen = next(named, None)
     if seen is None or seen.latency_mean_ms is None:
         return whole
+    seen_cpu_s = seen.cpu_s_per_request
     return replace(
         whole,
-        # The machine's speed then; a mean would take what other work holds up for CPU time.
-        cpu_ms=whole.cpu_ms * (seen.latency_p50_ms / p50_ms if p50_ms else 1.0),
+        cpu_ms=whole.cpu_ms if seen_cpu_s is None else 1000 * seen_cpu_s,
         mean_ms=seen.latency_mean_ms,
         p50_ms=seen.latency_p50_ms,
         p95_ms=whole.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
