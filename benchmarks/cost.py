@@ -42,8 +42,8 @@ class Predicted:
         from seatrial.readiness.whole import Whole
 
         self._whole = {
-            "one": Whole(45.0, 40.0, 70.0, 150.0, None, 200.0, busy_cores=0.9),
-            "many": Whole(420.0, 400.0, 500.0, 900.0, None, 1000.0, busy_cores=1.4),
+            "one": Whole(45.0, 40.0, 70.0, 150.0, None, 200.0, cpu_ms=40.0),
+            "many": Whole(420.0, 400.0, 500.0, 900.0, None, 1000.0, cpu_ms=600.0),
         }
 
     def latencies_ms(self, payload: str, memory_size_mb: float) -> tuple[float, ...]:

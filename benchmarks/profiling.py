@@ -119,6 +119,16 @@ def _word(yes: bool) -> str:
     return "yes" if yes else "no"
 
 
+def model_figures(run: ModelRun) -> dict[str, object]:
+    """What one model's run found: the truths, and the profile that they are held against."""
+    return {
+        "name": run.name,
+        "truths": [asdict(item) for item in run.truths],
+        "apart": [asdict(item) for item in run.apart],
+        "profile": run.profile.model_dump(mode="json"),
+    }
+
+
 def install(envs: Path) -> Path | None:
     """memory_profiler below `envs`; None if it cannot be installed."""
     folder = envs / "memory_profiler"
@@ -151,10 +161,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             targets += report_peaks(peaks)
             figures["peaks"] = [asdict(item) for item in peaks]
         if {"tiers", "latency"} & set(args.only):
-            runs = run_models(folders["tiers"], python, args.models)
-            figures["models"] = [
-                {"name": run.name, "truths": [asdict(item) for item in run.truths]} for run in runs
-            ]
+            choosing = "tiers" in args.only
+            runs = run_models(folders["tiers"], python, args.models, choosing=choosing)
+            figures["models"] = [model_figures(run) for run in runs]
             targets += report_latency(runs) if "latency" in args.only else []
             targets += report_choices(runs) if "tiers" in args.only else []
         if "corpus" in args.only:

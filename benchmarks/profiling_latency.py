@@ -31,24 +31,26 @@ class Error:
 
 
 def report_latency(runs: Sequence[ModelRun]) -> list[Target]:
-    """A line a tier: the truth, how far its two passes differ, and the error of each figure."""
+    """A line a tier: the truth, how far its two sides differ, and the error of each figure.
+
+    In brackets the error against the truth in the profile's turns, then against the truth apart.
+    """
     kinds = list(runs[0].predictions(runs[0].truths[0]))
     head = "".join(f"{f'{kind}, repeats':>17}" for kind in KINDS)
-    say(f"\n{'model':26}{'MB':>6}{head}" + "".join(f"{kind:>17}" for kind in kinds))
-    errors: dict[str, list[Error]] = {}
+    say(f"\n{'model':26}{'MB':>6}{head}" + "".join(f"{kind:>23}" for kind in kinds))
+    turns: dict[str, list[Error]] = {}
+    apart: dict[str, list[Error]] = {}
     for run in runs:
-        for truth in (item for item in run.truths if item.held):
-            cells = [_truth_cell(truth, kind) for kind in KINDS]
+        far = {item.memory_size_mb: item for item in run.apart}
+        for truth in (item for item in run.truths if item.held and item.fits_cores):
+            line = "".join(f"{_truth_cell(truth, kind):>17}" for kind in KINDS)
             for kind, value in run.predictions(truth).items():
-                error = _error(truth, kind.split(",")[0], value)
-                if error is None or value is None:
-                    cells.append("–" if value is None else f"{value:.2f}")
-                    continue
-                errors.setdefault(kind, []).append(error)
-                cells.append(f"{value:.2f} ({error.error_ratio:+.0%})")
-            line = "".join(f"{cell:>17}" for cell in cells)
+                errors = [_error(item, kind, value) for item in (truth, far[truth.memory_size_mb])]
+                line += f"{_cell(value, errors):>23}"
+                for found, error in zip((turns, apart), errors, strict=True):
+                    found.setdefault(kind, []).extend([] if error is None else [error])
             say(f"{run.name:26}{truth.memory_size_mb:6}{line}")
-    return [_target(kind, found) for kind, found in errors.items()]
+    return [_target(kind, turns[kind], apart[kind]) for kind in kinds if turns[kind]]
 
 
 def _truth_cell(truth: TierTruth, kind: str) -> str:
@@ -56,15 +58,23 @@ def _truth_cell(truth: TierTruth, kind: str) -> str:
     return "–" if value is None else f"{value:.2f} ±{truth.repeats(kind):.0%}"
 
 
+def _cell(value: float | None, errors: Sequence[Error | None]) -> str:
+    if value is None:
+        return "–"
+    shown = " ".join("–" if error is None else f"{error.error_ratio:+.0%}" for error in errors)
+    return f"{value:.2f} ({shown})"
+
+
 def _error(truth: TierTruth, kind: str, value: float | None) -> Error | None:
-    """None where there is nothing to compare, or the cores do not hold the tier."""
-    known = truth.figure_ms(kind)
-    if value is None or known is None or not truth.fits_cores:
+    """None where there is nothing to compare."""
+    name = kind.split(",")[0]
+    known = truth.figure_ms(name) if truth.held else None
+    if value is None or known is None:
         return None
-    return Error(value / known - 1, truth.repeats(kind))
+    return Error(value / known - 1, truth.repeats(name))
 
 
-def _target(kind: str, found: Sequence[Error]) -> Target:
+def _target(kind: str, found: Sequence[Error], apart: Sequence[Error]) -> Target:
     steady = [error for error in found if error.steady]
     within = sum(error.within for error in steady)
     largest = max(abs(error.error_ratio) for error in found)
@@ -74,5 +84,6 @@ def _target(kind: str, found: Sequence[Error]) -> Target:
         len(found),
         at_least=True,
         note=f"{within} of the {len(steady)} whose truth repeats within 15 %; "
-        f"largest error {largest:.0%}",
+        f"largest error {largest:.0%}; uncorrected, of the truth apart, "
+        f"{sum(error.within for error in apart)} of {len(apart)}",
     )

@@ -21,6 +21,19 @@ from seatrial.localcloud.cgroup_search import find_cgroups, remove_recorded
 from seatrial.localcloud.cgroups import Cgroups
 from seatrial.steps import profile_model
 
+# Says before and after each block of a tier whose it is, and waits for a byte.
+IN_TURN = """
+ask, told, block = {ask}, {told}, p.TierRun.block
+def turn(run, side):
+    p.os.write(ask, f"{{run.memory_size_mb or 0}} {{side}}\\n".encode())
+    p.os.read(told, 1)
+def in_turn(self):
+    turn(self, "before")
+    more = block(self)
+    turn(self, "after")
+    return more
+p.TierRun.block = in_turn
+"""
 WITHOUT_CGROUP = "p.find_cgroups = lambda: p.Cgroups(None, 0)"
 
 
@@ -63,8 +76,18 @@ class Subject:
         return folder
 
 
-def profile(subject: Subject, folder: Path, *, patch: str = "", **options: object) -> Profile:
-    """What the profiler says of it; `patch` changes the program before it runs."""
+def profile(
+    subject: Subject,
+    folder: Path,
+    *,
+    patch: str = "",
+    turn: Callable[[str], None] | None = None,
+    **options: object,
+) -> Profile:
+    """What the profiler says of it; `patch` changes the program before it runs.
+
+    `turn` is called before and after each block of requests at a tier, which waits for it.
+    """
     if not folder.exists():
         subject.pack(folder)
     told = {
@@ -75,6 +98,10 @@ def profile(subject: Subject, folder: Path, *, patch: str = "", **options: objec
     }
     arguments = [part for key, value in told.items() for part in (_option(key), str(value))]
     source = Path(str(profile_model.__file__)).resolve().parent
+    if turn is not None:
+        asks, ask = os.pipe()
+        told, tells = os.pipe()
+        patch += IN_TURN.format(ask=ask, told=told)
     program = (
         f"import sys; sys.path.insert(0, {str(source)!r})\n"
         "import profile_model as p\n"
@@ -83,7 +110,18 @@ def profile(subject: Subject, folder: Path, *, patch: str = "", **options: objec
         f"{patch}\nsys.exit(p.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=1200)
+    if turn is None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=1200)
+    else:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, pass_fds=(ask, told)) as process:
+            os.close(ask)
+            os.close(told)
+            with os.fdopen(asks) as questions, os.fdopen(tells, "wb", 0) as answers:
+                for line in questions:
+                    turn(line)
+                    answers.write(b".")
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
     return read_contract(Profile, folder / "profile" / "profile.json")
 
 

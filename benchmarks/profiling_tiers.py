@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from statistics import mean
 from types import SimpleNamespace
@@ -15,18 +16,19 @@ from typing import Any
 
 from profiling_models import product_model
 from profiling_runs import Subject, local_cgroups, profile
-from profiling_truth import LIMITS, TierTruth, measure_pass, truths_of
+from profiling_truth import CORES, LIMITS, Servers, TierTruth, measure_pass, truths_of
 
 from seatrial.config import load_config
 from seatrial.contracts import PayloadProfile, Profile
 from seatrial.cost.prices import load_prices
 from seatrial.pipelines.readiness import profile_arguments
-from seatrial.readiness.latency import tier_latency, whole_latency
+from seatrial.readiness.latency import latency_at, tier_latency
 from seatrial.readiness.tiers import choose_tier
+from seatrial.readiness.whole import whole_latency
 
 # Other work on the machine weighs as much as a whole group: here groups weigh more, and every
 # server is in one, so that what is compared is slowed alike and little.
-SHARES = 20_000
+SHARES = 200_000
 PREFER = f"""
 make, begin = p.CpuGroups.make, p.Server.__init__
 groups = p.find_cpu_groups()
@@ -49,12 +51,16 @@ AWS_REQUESTS = (
 
 @dataclass(frozen=True)
 class ModelRun:
-    """A model's profile, the requests that took, and the truth of every tier."""
+    """A model's profile, the requests that took, and the truth of every tier.
+
+    `truths` were measured in the profile's turns, `apart` in passes before and after it.
+    """
 
     name: str
     profile: Profile
     requests: int
     truths: tuple[TierTruth, ...]
+    apart: tuple[TierTruth, ...]
 
     @property
     def payload(self) -> PayloadProfile:
@@ -62,20 +68,28 @@ class ModelRun:
         return self.profile.candidates[0].payloads[0]
 
     def predictions(self, truth: TierTruth) -> dict[str, float | None]:
-        """Latency at the tier in ms: predicted from whole cores, and as the profile measured it."""
+        """Latency at the tier in ms: predicted from whole cores, and as the verdict has it.
+
+        The verdict's is left out where the profile has no requests under the tier's quota.
+        """
         [candidate] = self.profile.candidates
         whole = whole_latency(candidate, self.payload)
-        seen = tier_latency(candidate, self.payload, truth.memory_size_mb)
-        if whole is None:
+        size, mb_per_vcpu = truth.memory_size_mb, LIMITS.mb_per_vcpu.value
+        seen = latency_at(candidate, self.payload, size, mb_per_vcpu)
+        if whole is None or seen is None:
             return {}
-        predicted = whole.under(truth.memory_size_mb / LIMITS.mb_per_vcpu.value)
-        return {
+        predicted = whole.under(size / mb_per_vcpu)
+        kinds = {
             "mean, predicted": predicted.mean_ms,
             "p50, predicted": predicted.p50_ms,
             "p95, predicted": predicted.p95_ms,
-            "mean, quota": seen.latency_mean_ms if seen else None,
-            "p50, quota": seen.latency_p50_ms if seen else None,
-            "p95, quota": seen.latency_p95_ms if seen else None,
+        }
+        under_quota = tier_latency(candidate, self.payload, size) is not None
+        return {
+            **kinds,
+            "mean, quota": seen.mean_ms if under_quota else None,
+            "p50, quota": seen.p50_ms if under_quota else None,
+            "p95, quota": seen.p95_ms if under_quota else None,
         }
 
 
@@ -109,9 +123,17 @@ def subjects(python: str) -> list[Subject]:
     ]
 
 
-def run_models(folder: Path, python: str, only: Sequence[str] = ()) -> list[ModelRun]:
-    """Profile each as the pipeline does, and measure each in every tier."""
+def run_models(
+    folder: Path, python: str, only: Sequence[str] = (), *, choosing: bool = True
+) -> list[ModelRun]:
+    """Profile each as the pipeline does, and measure each in every tier.
+
+    Tiers beyond the cores are left out unless one is to be chosen.
+    """
     runs = []
+    most_mb = LIMITS.mb_per_vcpu.value * CORES
+    sizes = LIMITS.memory_tiers_mb.value
+    held = [size for size in sizes if size <= most_mb]
     with local_cgroups(folder) as cgroups:
         if cgroups.cpu is not None and cgroups.cpu.version == 1:
             (cgroups.cpu.folder / "cpu.shares").write_text(str(SHARES))
@@ -120,16 +142,25 @@ def run_models(folder: Path, python: str, only: Sequence[str] = ()) -> list[Mode
                 continue
             place = folder / str(number)
             place.mkdir()
-            before = measure_pass(subject, place / "before", cgroups)
-            found = profile(subject, place / "candidates", patch=PREFER, **_arguments())
-            [candidate] = found.candidates
-            sent = sum(item.requests for item in candidate.payloads)
-            tiers = (*candidate.tier_latencies, *candidate.whole_latencies)
-            sent += sum(item.requests for item in tiers)
-            starts = candidate.cold_start.repeats if candidate.cold_start else 0
-            truths = truths_of(before, measure_pass(subject, place / "after", cgroups))
-            runs.append(ModelRun(subject.name, found, sent + starts, truths))
+            before = measure_pass(subject, place / "before", cgroups, held)
+            with Servers(subject, place / "truth", cgroups, sizes if choosing else held) as truth:
+                options = {"patch": PREFER, **_arguments()}
+                found = profile(subject, place / "candidates", turn=truth.turn, **options)
+                truth.complete("before", "after")
+                sides = truth.found_ms("before"), truth.found_ms("after")
+            after = measure_pass(subject, place / "after", cgroups, held)
+            truths = truths_of(*sides, sizes if choosing else held)
+            apart = truths_of(before, after, held)
+            runs.append(ModelRun(subject.name, found, _requests(found), truths, apart))
     return runs
+
+
+def _requests(found: Profile) -> int:
+    """How many the profile took, starts included."""
+    [candidate] = found.candidates
+    measured = (*candidate.payloads, *candidate.tier_latencies, *candidate.whole_latencies)
+    starts = candidate.cold_start.repeats if candidate.cold_start else 0
+    return sum(item.requests for item in measured) + starts
 
 
 def _arguments() -> dict[str, str]:
@@ -159,7 +190,8 @@ def _p95_ms(truth: TierTruth) -> float:
 def _usd_per_million(truth: TierTruth, found_ms: Sequence[float] = ()) -> float:
     """US dollars a million requests, without data; by both passes if not by these."""
     gb, taken_ms = truth.memory_size_mb / 1024, found_ms or (*truth.before_ms, *truth.after_ms)
-    return PRICES.usd("serverless_usd_per_gb_second") * gb * mean(taken_ms) * 1000
+    billed_ms = mean(map(ceil, taken_ms))
+    return PRICES.usd("serverless_usd_per_gb_second") * gb * billed_ms * 1000
 
 
 def _truths_own_ratio(good: Sequence[TierTruth]) -> float:

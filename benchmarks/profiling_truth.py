@@ -1,9 +1,11 @@
 """How long a request takes in each tier's cgroup: the truth that a profile is held against.
 
-A machine's speed drifts by a third within minutes, more than the 15 % that are allowed. So a server
-of every tier is up, they are asked in turn, in blocks, and there is one such pass before the
-profile and one after it. The truth is both passes together; how far they differ by themselves is
-what no profile could have known.
+A machine's speed drifts by a third within minutes, more than the 15 % that are allowed. So the
+truth is measured in the profile's own turns: right before and right after each block of requests
+that the profiler sends at a tier, a block goes to a server in that tier's cgroup. Whatever slows
+both alike is then in neither's error. How far the blocks before and those after differ by
+themselves is what no profile could have known. `measure_pass` is the truth apart: all tiers in
+turn, some time before the profile or after it.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ import http.client
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from profiling_runs import Body, Running, Subject, caged, percentile
@@ -27,15 +29,18 @@ CORES = len(os.sched_getaffinity(0))
 LIMITS = load_limits()
 KINDS = ("mean", "p50", "p95")
 FEWEST_FOR_P95 = 20
-# Of one tier in one pass: enough requests for a p95 of both, however long that takes.
+# Of one tier in one pass, or on one side of the profile's blocks: enough requests for a p95 of
+# both, however long that takes.
 REQUESTS, SECONDS, FEWEST = 100, 1.5, 10
-BLOCK_REQUESTS, BLOCK_S = 25, 0.5
+LONG_PERIODS = 10
 PERIOD_S = 0.02  # of the quota, which an idle server has saved up: a block's first goes uncounted
+# A block of short requests goes on for some periods: of few it is chance how many meet a stall.
+BLOCK_REQUESTS, BLOCK_S, BLOCK_PERIODS = 25, 0.5, 5
 
 
 @dataclass(frozen=True)
 class TierTruth:
-    """A tier as measured in a cgroup with its memory and CPU, before the profile and after it."""
+    """A tier as measured in a cgroup with its memory and CPU, before the profile's and after it."""
 
     memory_size_mb: int
     held: bool
@@ -68,11 +73,11 @@ def _figure_ms(found_ms: Sequence[float], kind: str, fewest: int = FEWEST_FOR_P9
 
 @dataclass
 class _Asked:
-    """One tier's server in a pass, and what it took so far."""
+    """One tier's server, and what it took so far, before and after the profile's blocks."""
 
     running: Running
     body: Body
-    found_ms: list[float] = field(default_factory=list)
+    found_ms: dict[str, list[float]] = field(default_factory=lambda: {"before": [], "after": []})
     spent_s: float = 0.0
     connection: http.client.HTTPConnection = field(init=False)
 
@@ -81,17 +86,27 @@ class _Asked:
         self.connection.connect()
         self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def block(self) -> bool:
-        """Ask some; True if there are to be more."""
+    def block(self, side: str) -> bool:
+        """Ask some; True if that side is to have more."""
+        self._lead_in()
+        begun, asked_ms = time.monotonic(), self.found_ms[side]
+        last, least_s = len(asked_ms) + BLOCK_REQUESTS, BLOCK_PERIODS * PERIOD_S
+        while (took_s := time.monotonic() - begun) < BLOCK_S:
+            if took_s >= least_s and len(asked_ms) >= last:
+                break
+            asked_ms.append(self._request_ms())
+        self.spent_s += time.monotonic() - begun
+        few = len(asked_ms) < FEWEST
+        return few or (len(asked_ms) < REQUESTS and self.spent_s < SECONDS)
+
+    def _lead_in(self) -> None:
+        """As the profiler's: a request of many periods takes no notice of one that was saved up."""
+        known = [ms for found in self.found_ms.values() for ms in found]
+        if known and median(known) > LONG_PERIODS * 1000 * PERIOD_S:
+            return
         started = time.monotonic()
         while time.monotonic() < started + PERIOD_S:
             self._request_ms()
-        begun, last = time.monotonic(), len(self.found_ms) + BLOCK_REQUESTS
-        while len(self.found_ms) < last and time.monotonic() < begun + BLOCK_S:
-            self.found_ms.append(self._request_ms())
-        self.spent_s += time.monotonic() - begun
-        few = len(self.found_ms) < FEWEST
-        return few or (len(self.found_ms) < REQUESTS and self.spent_s < SECONDS)
 
     def _request_ms(self) -> float:
         started = time.perf_counter()
@@ -101,31 +116,75 @@ class _Asked:
         return 1000 * (time.perf_counter() - started)
 
 
-def measure_pass(subject: Subject, folder: Path, cgroups: Any) -> dict[int, tuple[float, ...]]:
-    """Latencies by tier, all asked in turn; of those that hold the model."""
-    asked: dict[int, _Asked] = {}
-    with contextlib.ExitStack() as up:
-        for size in LIMITS.memory_tiers_mb.value:
-            vcpus = min(size / LIMITS.mb_per_vcpu.value, CORES)
-            place = folder / str(size)
-            place.mkdir(parents=True)
-            cage = caged(subject, place, cgroups, memory_mb=size, vcpus=vcpus)
-            running = up.enter_context(cage)
-            if running.ready() and running.invoke(subject.bodies[0]) and not running.killed:
-                asked[size] = _Asked(running, subject.bodies[0])
-        turn = list(asked.values())
-        while turn:
-            turn = [item for item in turn if item.block()]
-        for item in asked.values():
+class Servers:
+    """A server in each tier's cgroup, of those that hold the model; started when first asked."""
+
+    def __init__(self, subject: Subject, folder: Path, cgroups: Any, sizes: Sequence[int]) -> None:
+        self._subject, self._folder, self._cgroups = subject, folder, cgroups
+        self._sizes, self._up = sizes, contextlib.ExitStack()
+        self._asked: dict[int, _Asked] | None = None
+
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for item in (self._asked or {}).values():
             item.connection.close()
-        return {size: tuple(item.found_ms) for size, item in asked.items()}
+        self._up.close()
+
+    def turn(self, label: str) -> None:
+        """A block of a tier, "1024 before" for example; of those beyond the cores for "0"."""
+        size, side = label.split()
+        large = [item for item in self.asked if item / LIMITS.mb_per_vcpu.value > CORES]
+        for item in large if size == "0" else [int(size)]:
+            if item in self.asked:
+                self.asked[item].block(side)
+
+    def complete(self, *sides: str) -> None:
+        """All in turn, until each has what it takes for a p95."""
+        for side in sides:
+            turn = list(self.asked.values())
+            while turn:
+                turn = [item for item in turn if item.block(side)]
+
+    def found_ms(self, side: str) -> dict[int, tuple[float, ...]]:
+        """What each tier's server took."""
+        return {size: tuple(item.found_ms[side]) for size, item in self.asked.items()}
+
+    @property
+    def asked(self) -> dict[int, _Asked]:
+        """The servers, by tier."""
+        if self._asked is None:
+            self._asked = dict(self._start())
+        return self._asked
+
+    def _start(self) -> Iterator[tuple[int, _Asked]]:
+        for size in self._sizes:
+            vcpus = min(size / LIMITS.mb_per_vcpu.value, CORES)
+            place = self._folder / str(size)
+            place.mkdir(parents=True)
+            cage = caged(self._subject, place, self._cgroups, memory_mb=size, vcpus=vcpus)
+            running, body = self._up.enter_context(cage), self._subject.bodies[0]
+            if running.ready() and running.invoke(body) and not running.killed:
+                yield size, _Asked(running, body)
+
+
+def measure_pass(
+    subject: Subject, folder: Path, cgroups: Any, sizes: Sequence[int]
+) -> dict[int, tuple[float, ...]]:
+    """Latencies by tier, all asked in turn; of those that hold the model."""
+    with Servers(subject, folder, cgroups, sizes) as servers:
+        servers.complete("before")
+        return servers.found_ms("before")
 
 
 def truths_of(
-    before: dict[int, tuple[float, ...]], after: dict[int, tuple[float, ...]]
+    before: dict[int, tuple[float, ...]],
+    after: dict[int, tuple[float, ...]],
+    sizes: Sequence[int],
 ) -> tuple[TierTruth, ...]:
-    """Both passes, tier by tier."""
+    """Both sides, tier by tier."""
     return tuple(
         TierTruth(size, size in before and size in after, before.get(size, ()), after.get(size, ()))
-        for size in LIMITS.memory_tiers_mb.value
+        for size in sizes
     )

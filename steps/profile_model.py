@@ -1996,12 +1996,14 @@ class TierSample:
         self.seconds: list[float] = []
         self._sent = 0
         self._spent_s = 0.0
+        self._metered, self._cpu_s = 0, 0.0  # requests of whole blocks, and what they took
 
     def block(self, server: Server) -> bool:
         """Send some; True if there are to be more."""
         started = time.monotonic()
         self._lead_in(server, started)
-        begun, last = time.monotonic(), self._sent + BLOCK_REQUESTS
+        sent, cpu_s = self._sent, server.cpu_s()
+        begun, last = time.monotonic(), sent + BLOCK_REQUESTS
         before_s = self._spent_s
         goes_on = True
         while goes_on and self._sent < last and time.monotonic() < begun + BLOCK_S:
@@ -2011,6 +2013,8 @@ class TierSample:
                 self.seconds.append(reply.seconds)
             self._spent_s = before_s + time.monotonic() - started
             goes_on = self._goes_on()
+        self._metered += self._sent - sent
+        self._cpu_s += server.cpu_s() - cpu_s
         return goes_on
 
     def _lead_in(self, server: Server, started: float) -> None:
@@ -2039,6 +2043,7 @@ class TierSample:
             "latency_p95_at_least_ms": p95_at_least_ms(ordered),
             "latency_max_ms": 1000 * ordered[-1],
             "latency_mean_ms": 1000 * statistics.mean(ordered),
+            "cpu_s_per_request": max(self._cpu_s, 0.0) / self._metered if self._metered else None,
             "requests": len(ordered),
         }
 

@@ -493,6 +493,8 @@ def test_a_tier_s_cpu_share_is_in_force_where_it_can_be(bench: Bench) -> None:
     [all_cores] = candidate.whole_latencies
     assert all_cores.payload == "payload-1"
     assert all_cores.latency_p50_ms >= 33
+    for seen in (all_cores, *candidate.tier_latencies):
+        assert seen.cpu_s_per_request == pytest.approx(0.033, rel=0.2)
     assert (quarter.memory_size_mb, whole.memory_size_mb) == (442, 1769)
     assert quarter.requests == whole.requests == 20
     assert quarter.latency_p50_ms > 99  # 33 ms of CPU time, 5 in each period of 20

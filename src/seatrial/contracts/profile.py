@@ -96,6 +96,7 @@ class PayloadLatency(Part):
     latency_p95_at_least_ms: NonNegativeFloat | None = None
     latency_mean_ms: NonNegativeFloat | None = None
     latency_max_ms: NonNegativeFloat | None = None
+    cpu_s_per_request: NonNegativeFloat | None = None
     requests: PositiveInt
 
 

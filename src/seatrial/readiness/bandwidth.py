@@ -9,7 +9,7 @@ waits not at all or for almost a period; a long one takes its CPU time over the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, inf
+from math import floor
 
 # localcloud's and the profiler's. What AWS uses is not documented.
 PERIOD_MS = 20.0
@@ -17,42 +17,43 @@ PERIOD_MS = 20.0
 
 @dataclass(frozen=True)
 class Stalls:
-    """A wait of `wait_ms` for every `every_ms` of a request's wall on whole cores."""
+    """So many waits a request, on average, of `wait_ms` each."""
 
-    every_ms: float
+    per_request: float
     wait_ms: float
 
     def of(self, wall_ms: float, phase: float) -> float:
         """What a request takes that begins where it does: `phase`, from 0 to under 1, is chance.
 
-        >>> stalls(1.0, 0.5).of(5.0, 0.49), stalls(1.0, 0.5).of(5.0, 0.51)  # 10 ms of each 20
+        >>> half = stalls(5.0, 5.0, 0.5)  # 10 ms of each 20
+        >>> half.of(5.0, 0.49), half.of(5.0, 0.51)
         (5.0, 15.0)
         """
-        return wall_ms + floor(wall_ms / self.every_ms + phase) * self.wait_ms
+        return wall_ms + floor(self.per_request + phase) * self.wait_ms
 
     def mean_of(self, wall_ms: float) -> float:
         """The mean over all phases: the CPU time over the quota, where the quota is short of it.
 
-        >>> stalls(1.0, 0.5).mean_of(5.0), stalls(0.4, 0.5).mean_of(5.0)
+        >>> stalls(5.0, 5.0, 0.5).mean_of(5.0), stalls(2.0, 5.0, 0.5).mean_of(5.0)
         (10.0, 5.0)
         """
-        return wall_ms + wall_ms / self.every_ms * self.wait_ms
+        return wall_ms + self.per_request * self.wait_ms
 
 
-def stalls(busy_cores: float, vcpus: float, gap_ratio: float = 0.0) -> Stalls:
-    """Of requests that keep so many cores busy, with that pause after each; both over their wall.
+def stalls(cpu_ms: float, every_ms: float, vcpus: float) -> Stalls:
+    """Of requests of that CPU time, one every so many ms on whole cores.
 
-    Whoever sends them takes a moment from an answer to the next request, and the quota of a period
-    lasts longer for it.
+    What they wait for without using a CPU, and the pause of whoever sends them, makes the quota of
+    a period last longer.
 
-    >>> stalls(1.0, 0.5, gap_ratio=0.5).mean_of(5.0)  # 5 ms of CPU time take 10, of which 2.5 pause
+    >>> stalls(5.0, 7.5, 0.5).mean_of(5.0)  # 5 ms of CPU time take 10, of which 2.5 pause
     7.5
     """
     quota_ms = PERIOD_MS * vcpus
-    if busy_cores * PERIOD_MS <= quota_ms * (1 + gap_ratio):
-        return Stalls(every_ms=inf, wait_ms=0.0)
-    runs_ms = quota_ms * (1 + gap_ratio) / busy_cores
-    return Stalls(every_ms=quota_ms / busy_cores, wait_ms=PERIOD_MS - runs_ms)
+    if cpu_ms * PERIOD_MS <= quota_ms * every_ms:
+        return Stalls(per_request=0.0, wait_ms=0.0)
+    runs_ms = quota_ms * every_ms / cpu_ms
+    return Stalls(per_request=cpu_ms / quota_ms, wait_ms=PERIOD_MS - runs_ms)
 
 
 def on_share(wall: float, cpu: float, vcpus: float) -> float:

@@ -13,7 +13,7 @@ from math import inf
 from seatrial.contracts import CandidateProfile, PayloadProfile, TierLatency
 from seatrial.readiness.bandwidth import PERIOD_MS
 from seatrial.readiness.spread import spread_ms
-from seatrial.readiness.whole import Latency, whole_latency
+from seatrial.readiness.whole import Latency, Whole, whole_latency
 
 # Over fewer it is chance how many requests met a stall.
 FEW_PERIODS = 10
@@ -25,27 +25,34 @@ def latency_at(
     """The payload's latency at the tier; None if it was not answered.
 
     Few requests under the quota have a mean, but no p95: that is then the predicted one. Short ones
-    are over in a few periods, and how many of them met a stall was chance: then the mean is the
-    predicted one, and the p95 if that is longer.
+    are over in a few periods, and how many of them met a stall was chance: then the p95 is the
+    predicted one if that is longer, and the mean no less than CPU time over quota.
     """
     whole = whole_latency(measured, payload)
     if whole is None:
         return None
-    predicted = whole.under(memory_size_mb / mb_per_vcpu)
-    seen = tier_latency(measured, payload, memory_size_mb)
-    return predicted if seen is None else _with_seen(predicted, seen)
+    vcpus = memory_size_mb / mb_per_vcpu
+    seen, predicted = tier_latency(measured, payload, memory_size_mb), whole.under(vcpus)
+    return predicted if seen is None else _seen(_less_chance(seen, whole, vcpus), predicted)
 
 
-def _with_seen(predicted: Latency, seen: TierLatency) -> Latency:
+def _less_chance(seen: TierLatency, whole: Whole, vcpus: float) -> TierLatency:
+    """The same where nothing waits for the quota, or in many periods."""
+    predicted, mean_ms = whole.under(vcpus), _mean_ms(seen)
+    waits = predicted.slowest_ms > whole.slowest_ms
+    if not waits or seen.requests * mean_ms >= FEW_PERIODS * PERIOD_MS:
+        return seen
+    least_ms = whole.cpu_ms / vcpus - whole.gap_ms
+    longer = (predicted.p95_ms or 0.0) > (seen.latency_p95_ms or inf)
+    update = {"latency_mean_ms": max(mean_ms, least_ms)}
+    return seen.model_copy(update={**update, "latency_p95_ms": None} if longer else update)
+
+
+def _seen(seen: TierLatency, predicted: Latency) -> Latency:
     """The measured figures, and the predicted ones in place of what was not measured."""
-    p95_ms, least_ms = predicted.p95_ms, predicted.p95_at_least_ms
-    mean_ms = seen.latency_p50_ms if seen.latency_mean_ms is None else seen.latency_mean_ms
-    seen_p95_ms = seen.latency_p95_ms
-    if seen.requests * mean_ms < FEW_PERIODS * PERIOD_MS:
-        mean_ms = max(seen.latency_p50_ms, predicted.mean_ms)
-        seen_p95_ms = None if (p95_ms or 0.0) > (seen_p95_ms or inf) else seen_p95_ms
-    if seen_p95_ms is not None:
-        p95_ms = least_ms = seen_p95_ms
+    p95_ms, least_ms, mean_ms = predicted.p95_ms, predicted.p95_at_least_ms, _mean_ms(seen)
+    if seen.latency_p95_ms is not None:
+        p95_ms = least_ms = seen.latency_p95_ms
     elif seen.latency_p95_at_least_ms is not None:
         least_ms = max(least_ms or 0.0, seen.latency_p95_at_least_ms)
         p95_ms = None if p95_ms is None else max(p95_ms, seen.latency_p95_at_least_ms)
@@ -57,9 +64,14 @@ def _with_seen(predicted: Latency, seen: TierLatency) -> Latency:
         p95_ms=p95_ms,
         p95_at_least_ms=least_ms,
         slowest_ms=slowest_ms,
-        measured=seen_p95_ms is not None,
+        measured=seen.latency_p95_ms is not None,
         spread_ms=spread_ms(mean_ms, [(0.5, seen.latency_p50_ms), *known, (1.0, slowest_ms)]),
     )
+
+
+def _mean_ms(seen: TierLatency) -> float:
+    """The median where no mean was kept."""
+    return seen.latency_p50_ms if seen.latency_mean_ms is None else seen.latency_mean_ms
 
 
 def tier_latency(

@@ -40,9 +40,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Whole:
-    """A payload's latency on whole cores, how many of them it keeps busy, and for how long not.
+    """A payload's latency on whole cores, the CPU time of each, and the pause after it.
 
-    `busy_cores` is CPU time over the mean, and `gap_ratio` the pause after a request over it.
+    The same body is sent each time: what differs between the requests is what else they waited for,
+    and not their CPU time.
     """
 
     mean_ms: float
@@ -51,8 +52,8 @@ class Whole:
     p99_ms: float | None
     p95_at_least_ms: float | None
     slowest_ms: float
-    busy_cores: float
-    gap_ratio: float = 0.0
+    cpu_ms: float
+    gap_ms: float = 0.0
 
     @property
     def spread_ms(self) -> Spread:
@@ -69,34 +70,37 @@ class Whole:
 @lru_cache(maxsize=512)  # the same tiers are looked at for each check, and again for the cost
 def _under(whole: Whole, vcpus: float) -> Latency:
     """Each wall begins somewhere in a period, wherever: which requests wait is chance."""
-    stalled = stalls(whole.busy_cores, vcpus, whole.gap_ratio)
-    least_ms = whole.p95_at_least_ms
-    as_it_is = Latency(
-        mean_ms=whole.mean_ms,
-        p50_ms=whole.p50_ms,
-        p95_ms=whole.p95_ms,
-        p95_at_least_ms=least_ms if whole.p95_ms is None else whole.p95_ms,
-        slowest_ms=whole.slowest_ms,
-        measured=False,
-        spread_ms=whole.spread_ms,
-    )
+    stalled, found = stalls(whole.cpu_ms, whole.mean_ms + whole.gap_ms, vcpus), _as_it_is(whole)
     if not stalled.wait_ms:
-        return as_it_is
+        return found
     phases = (number * _GOLDEN_RATIO % 1 for number in range(POINTS))
-    spread = tuple(sorted(map(stalled.of, as_it_is.spread_ms, phases)))
-    p95_ms = None if whole.p95_ms is None else percentile_of(spread, 0.95)
-    if p95_ms is not None:
-        least_ms = p95_ms
+    spread = tuple(sorted(map(stalled.of, found.spread_ms, phases)))
+    p95_ms, least_ms = None, found.p95_at_least_ms
+    if found.p95_ms is not None:
+        p95_ms = least_ms = percentile_of(spread, 0.95)
     elif least_ms is not None:
         least_ms = stalled.of(least_ms, 0.0)
     return replace(
-        as_it_is,
+        found,
         mean_ms=stalled.mean_of(whole.mean_ms),
         p50_ms=percentile_of(spread, 0.5),
         p95_ms=p95_ms,
         p95_at_least_ms=least_ms,
         slowest_ms=stalled.of(whole.slowest_ms, _LATEST),
         spread_ms=spread,
+    )
+
+
+def _as_it_is(whole: Whole) -> Latency:
+    """Where the quota is not short of it."""
+    return Latency(
+        mean_ms=whole.mean_ms,
+        p50_ms=whole.p50_ms,
+        p95_ms=whole.p95_ms,
+        p95_at_least_ms=whole.p95_at_least_ms if whole.p95_ms is None else whole.p95_ms,
+        slowest_ms=whole.slowest_ms,
+        measured=False,
+        spread_ms=whole.spread_ms,
     )
 
 
@@ -113,15 +117,17 @@ def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole 
         p99_ms=payload.latency_p99_ms,
         p95_at_least_ms=payload.latency_p95_at_least_ms,
         slowest_ms=slowest_ms,
-        busy_cores=1000 * cpu_s / mean_ms if mean_ms else 0.0,
-        gap_ratio=_gap_ratio(payload, mean_ms),
+        cpu_ms=1000 * cpu_s,
+        gap_ms=_gap_ms(payload),
     )
     named = (item for item in measured.whole_latencies if item.payload == payload.payload)
     seen = next(named, None)
     if seen is None or seen.latency_mean_ms is None:
         return whole
+    seen_cpu_s = seen.cpu_s_per_request
     return replace(
         whole,
+        cpu_ms=whole.cpu_ms if seen_cpu_s is None else 1000 * seen_cpu_s,
         mean_ms=seen.latency_mean_ms,
         p50_ms=seen.latency_p50_ms,
         p95_ms=whole.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
@@ -144,8 +150,8 @@ def _mean_ms(payload: PayloadProfile) -> float | None:
     return 1000 * payload.concurrency / payload.requests_per_s
 
 
-def _gap_ratio(payload: PayloadProfile, mean_ms: float) -> float:
-    """The pause between two requests over what one takes; none where it was not kept."""
-    if not payload.requests_per_s or payload.latency_mean_ms is None or not mean_ms:
+def _gap_ms(payload: PayloadProfile) -> float:
+    """The pause between two requests; none where it was not kept."""
+    if not payload.requests_per_s or payload.latency_mean_ms is None:
         return 0.0
-    return max(0.0, 1000 * payload.concurrency / payload.requests_per_s / mean_ms - 1)
+    return max(0.0, 1000 * payload.concurrency / payload.requests_per_s - payload.latency_mean_ms)
