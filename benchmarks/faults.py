@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/faults.py [SCENE ...]
 
-Scenes on localcloud (a first deployment, an update, concurrency changed in place, a rollback;
+Scenes on localcloud (a first deployment, an update, concurrency changed in place, a rollback, one
+that a verdict has asked for;
 update and rollback once more while pings keep the endpoint warm, and while a timetable scales its
 provisioned concurrency), with a model server that starts in milliseconds. For each call that a
 scene makes, its first occurrence is throttled, answered with a 5xx, refused for a limit, answered
