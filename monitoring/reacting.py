@@ -14,8 +14,9 @@ from seatrial.contracts.verdicts import Act, WindowVerdict
 from seatrial.errors import DeploymentError, SeatrialError
 from seatrial.monitoring.acts import Case, put_event, start_retraining
 from seatrial.monitoring.history import folder_uri, read_earlier, read_history, write_verdict
+from seatrial.monitoring.messages import message, publish
 from seatrial.monitoring.policy import PATIENT, Decision, Past, Policy, decide
-from seatrial.monitoring.reactions import Findings, message, publish, reasons
+from seatrial.monitoring.reactions import Findings, reasons
 from seatrial.monitoring.rolling_back import roll_back
 
 # More than any run of windows that a reaction waits for.

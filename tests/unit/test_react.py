@@ -38,15 +38,8 @@ from seatrial.errors import CloudError, ConfigError, DeploymentError, SeatrialEr
 from seatrial.monitoring.acts import Case
 from seatrial.monitoring.cadence import Cadence
 from seatrial.monitoring.classifier_bounds import with_classifier
-from seatrial.monitoring.reactions import (
-    MAX_SUBJECT,
-    Findings,
-    Message,
-    message,
-    metric_data,
-    put_metrics,
-    reasons,
-)
+from seatrial.monitoring.messages import MAX_SUBJECT, Message, message
+from seatrial.monitoring.reactions import Findings, metric_data, put_metrics, reasons
 from seatrial.monitoring.rolling_back import DEADLINE_S, roll_back
 from seatrial.monitoring.tracking import artifact_location, run_metrics, run_params
 from seatrial.steps.react import find_missed, react
