@@ -2,11 +2,12 @@
 
     .venv/bin/python benchmarks/faults.py [SCENE ...]
 
-Scenes on localcloud (a first deployment, an update, concurrency changed in place, a rollback;
-update and rollback once more while pings keep the endpoint warm, and while a timetable scales its
-provisioned concurrency), with a model server that starts in milliseconds. For each call that a
-scene makes, its first occurrence is throttled, answered with a 5xx, refused for a limit, answered
-but the answer is lost (once; at every try of boto3), or a SIGKILL ends the process right after it.
+Scenes on localcloud (a first deployment, an update, concurrency changed in place, a rollback, one
+that a verdict has asked for; update and rollback once more while pings keep the endpoint warm, and
+while a timetable scales its provisioned concurrency), with a model server that starts in
+milliseconds. For each call that a scene makes, its first occurrence is throttled, answered with a
+5xx, refused for a limit, answered but the answer is lost (once; at every try of boto3), or a
+SIGKILL ends the process right after it.
 Then it has to hold that
 
 - the endpoint serves the old or the new configuration, or is not there if it was not before, and

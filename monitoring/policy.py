@@ -4,7 +4,8 @@ Telling people and other systems (notify, event) happens at once. A training (re
 back to the version before (rollback) wait until the same ailment was found in `after_windows`
 windows in a row of the configuration that serves: one bad window may be a holiday, and what was
 brought back gets windows of its own. Nothing is done again within `cooldown_h`, nor again for a
-window that is judged again, unless more is found in it then; a rollback not even then.
+window that is judged again, unless more is found in it then; a rollback not even then. (Of a
+training or a rollback that was just begun people are told all the same: reacting.py.)
 """
 
 from __future__ import annotations
@@ -102,9 +103,9 @@ def _waits(
 ) -> str | None:
     earlier = past.earlier
     nothing_more = act in ONCE_A_WINDOW or (earlier and set(asking) <= set(earlier.ailments))
-    if earlier and act in earlier.acts and nothing_more:
+    if earlier and act in earlier.answered and nothing_more:
         return "done when this window was judged before"
-    done = [item for item in past.windows if act in item.acts]
+    done = [item for item in past.windows if act in item.answered]
     if done and now - done[-1].decided_at < timedelta(hours=policy.cooldown_h):
         return (
             f"done at {done[-1].decided_at:%Y-%m-%d %H:%M} UTC, again after {policy.cooldown_h:g} h"

@@ -14,8 +14,9 @@ from seatrial.contracts.verdicts import Act, WindowVerdict
 from seatrial.errors import DeploymentError, SeatrialError
 from seatrial.monitoring.acts import Case, put_event, start_retraining
 from seatrial.monitoring.history import folder_uri, read_earlier, read_history, write_verdict
-from seatrial.monitoring.policy import Decision, Past, Policy, decide
-from seatrial.monitoring.reactions import Findings, message, publish, reasons
+from seatrial.monitoring.messages import message, publish
+from seatrial.monitoring.policy import PATIENT, Decision, Past, Policy, decide
+from seatrial.monitoring.reactions import Findings, reasons
 from seatrial.monitoring.rolling_back import roll_back
 
 # More than any run of windows that a reaction waits for.
@@ -58,27 +59,31 @@ class Reacting:
         )
         self.done: list[Reaction] = []
         self.failures: list[SeatrialError] = []
+        self._changing = False
 
     def carry_out(self) -> None:
         """Decide, and do what is due; what fails is told, and the rest is done all the same."""
         rules = self._config.reactions
         policy = Policy(rules.acts, rules.after_windows, rules.cooldown_h)
         found = decide(self.findings.ailments, self._past, policy, now=self._now)
-        kept = self._past.earlier.acts if self._past.earlier else ()
-        self._keep(kept)
+        earlier = self._past.earlier
+        self._keep(earlier.acts if earlier else (), earlier.refused if earlier else ())
         for decision in sorted(found, key=lambda item: ORDER.index(item.act)):
             reaction = self._act(decision)
             self.done.append(reaction)
+            acts, refused = self._kept.acts, self._kept.refused
             if reaction.done:
-                kept = tuple(dict.fromkeys((*kept, decision.act)))
-                self._keep(kept)
+                self._keep((*acts, decision.act), refused)
+            elif reaction.target:  # whoever was asked has answered
+                self._keep(acts, (*refused, decision.act))
 
     def _act(self, decision: Decision) -> Reaction:
         kind = KINDS[decision.act]
-        if decision.waits is not None:
+        if decision.waits is not None and not self._is_news(decision):
             return _not_done(kind, decision.waits)
         if self._config.reactions.dry_run:
             return _not_done(kind, "dry run")
+        self._changing = self._changing or decision.act in PATIENT
         try:
             return self._do(decision)
         except SeatrialError as error:
@@ -86,6 +91,10 @@ class Reacting:
             # a change that was begun, and is not known to have ended well
             endpoint = "unknown" if isinstance(error, DeploymentError) else "unchanged"
             return _not_done(kind, f"failed: {error}", endpoint=endpoint)
+
+    def _is_news(self, decision: Decision) -> bool:
+        """True of telling what was just begun, however short the last message is ago."""
+        return self._changing and decision.act not in PATIENT
 
     def _do(self, decision: Decision) -> Reaction:
         verdict_uri, clients = f"{self.folder}/monitoring.json", self._clients
@@ -111,7 +120,7 @@ class Reacting:
         )
         return publish(letter, self._config.monitoring.alert_topic_arn, self._clients["sns"])
 
-    def _keep(self, acts: Sequence[Act]) -> None:
+    def _keep(self, acts: Sequence[Act], refused: Sequence[Act]) -> None:
         window = self.findings.window
         self._kept = WindowVerdict(
             endpoint_name=window.endpoint_name,
@@ -119,7 +128,8 @@ class Reacting:
             started_at=window.started_at,
             ended_at=window.ended_at,
             ailments=self.findings.ailments,
-            acts=tuple(acts),
+            acts=tuple(dict.fromkeys(acts)),
+            refused=tuple(dict.fromkeys(refused)),
             decided_at=self._now,
         )
         write_verdict(self._s3, self._config.bucket, self._kept)

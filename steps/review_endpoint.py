@@ -15,7 +15,7 @@ from pathlib import Path
 from seatrial.aws import client
 from seatrial.config import read_resolved_config
 from seatrial.contracts import write_contract
-from seatrial.monitoring.reactions import publish
+from seatrial.monitoring.messages import publish
 from seatrial.review.change import change_yaml
 from seatrial.review.letter import letter
 from seatrial.review.run import review_endpoint

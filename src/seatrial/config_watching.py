@@ -38,6 +38,10 @@ class MonitoringConfig(Part):
     slices: tuple[str, ...]
 
 
+def _is_silent(acts: tuple[Act, ...]) -> bool:
+    return "rollback" in acts and "notify" not in acts
+
+
 class ReactionsConfig(Part):
     """What is done about each ailment of a window; metrics are put always."""
 
@@ -71,12 +75,18 @@ class ReactionsConfig(Part):
         return self
 
     @model_validator(mode="after")
-    def _seen_before_taken_back(self) -> ReactionsConfig:
+    def _rollback_makes_sense(self) -> ReactionsConfig:
         # Calls without a record say nothing of the model, and the one before would be as unseen.
         if "rollback" in self.blind:
             raise ValueError(
                 "blind must not have rollback: nobody knows then whether the model is at fault; "
                 "rollback is for decay, drift and quality"
+            )
+        silent = [name for name, acts in self.acts.items() if _is_silent(acts)]
+        if silent:
+            raise ValueError(
+                f"{', '.join(silent)} must have notify beside rollback: nobody should find the "
+                "endpoint changed without a word"
             )
         return self
 

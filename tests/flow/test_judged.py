@@ -206,16 +206,6 @@ def test_a_rejected_version_and_the_same_model_are_passed_over(judging_cloud: An
     assert serving_of(dock) == first.endpoint_config_name
 
 
-def test_without_an_approved_version_before_it_the_answer_says_so(judging_cloud: Any) -> None:
-    dock = dock_named(judging_cloud, "nothing")
-    rejected, judged = deploy(dock, 2)
-    reject(dock, rejected)
-    kept = judge(dock, judged).kept or ""
-    assert f"{rejected.endpoint_config_name} is of {rejected.model_package_arn}" in kept
-    assert kept.endswith("which is Rejected")
-    assert serving_of(dock) == judged.endpoint_config_name
-
-
 def test_if_the_version_before_does_not_verify_the_judged_one_serves_again(
     judging_cloud: Any,
 ) -> None:

@@ -39,7 +39,7 @@ NEVER_EXPIRE = ("models", "baselines", "predictions", "inputs", "registry", "con
 @pytest.fixture(scope="module")
 def template() -> Template:
     """Every condition of it holds."""
-    config = load_config(None, foundation=WITH_ALL, reactions={"decay": ["rollback"]})
+    config = load_config(None, foundation=WITH_ALL, reactions={"decay": ["notify", "rollback"]})
     return read_template(render(config), {}, PLACE)
 
 
@@ -180,7 +180,7 @@ def react_role(**reactions: Any) -> dict[str, dict[str, Any]]:
 
 def test_react_may_ask_for_a_rollback_only_if_a_verdict_is_to_and_change_nothing() -> None:
     assert not {"AskForRollback", "FollowRollback"} & set(react_role())
-    asking = react_role(decay=["rollback"])
+    asking = react_role(decay=["notify", "rollback"])
     pipeline = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/seatrial-rollback"
     ask, follow = asking["AskForRollback"], asking["FollowRollback"]
     assert (ask["Action"], ask["Resource"]) == ("sagemaker:StartPipelineExecution", pipeline)

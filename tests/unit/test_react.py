@@ -38,15 +38,8 @@ from seatrial.errors import CloudError, ConfigError, DeploymentError, SeatrialEr
 from seatrial.monitoring.acts import Case
 from seatrial.monitoring.cadence import Cadence
 from seatrial.monitoring.classifier_bounds import with_classifier
-from seatrial.monitoring.reactions import (
-    MAX_SUBJECT,
-    Findings,
-    Message,
-    message,
-    metric_data,
-    put_metrics,
-    reasons,
-)
+from seatrial.monitoring.messages import MAX_SUBJECT, Message, message
+from seatrial.monitoring.reactions import Findings, metric_data, put_metrics, reasons
 from seatrial.monitoring.rolling_back import DEADLINE_S, roll_back
 from seatrial.monitoring.tracking import artifact_location, run_metrics, run_params
 from seatrial.steps.react import find_missed, react
@@ -630,10 +623,36 @@ def test_a_rollback_is_waited_for_until_its_deadline(waited_s: float, ended: boo
 
 @pytest.mark.parametrize("ailment", ["decay", "drift", "quality"])
 def test_rollback_is_for_what_the_model_may_be_to_blame_for(ailment: str) -> None:
-    assert load_config(None, reactions={ailment: ["rollback"]}).rolls_back
+    acts = ["notify", "rollback"]
+    assert load_config(None, reactions={ailment: acts}).rolls_back
     assert not load_config().rolls_back
     with pytest.raises(ConfigError, match="blind must not have rollback"):
-        load_config(None, reactions={ailment: ["rollback"], "blind": ["rollback"]})
+        load_config(None, reactions={ailment: acts, "blind": acts})
+    with pytest.raises(ConfigError, match=f"{ailment} must have notify beside rollback"):
+        load_config(None, reactions={ailment: ["rollback"]})
+
+
+def test_people_are_told_of_a_rollback_within_the_cool_down_of_an_earlier_message(
+    tmp_path: Path,
+) -> None:
+    aws, reactions = answering(TO), BACK | {"after_windows": 2, "cooldown_h": 1e6}
+    react_with(aws, week(0), tmp_path, **reactions)
+    result = react_with(aws, week(1), tmp_path, **reactions)
+    assert [item.kind for item in result.reactions if item.done] == [
+        *("rollback", "eventbridge", "sns", "cloudwatch"),
+    ]
+    assert aws.names.count("publish") == 2
+    quiet = react_with(aws, week(2), tmp_path, **reactions)
+    assert [item.kind for item in quiet.reactions if item.done] == ["cloudwatch"]
+
+
+def test_what_was_answered_with_no_is_not_asked_again_so_soon(tmp_path: Path) -> None:
+    aws = answering(None, "there is nothing to roll flights back to")
+    for window in (HOT, HOT, week(1)):
+        result = react_with(aws, window, tmp_path, **BACK | {"cooldown_h": 1e6})
+    assert aws.names.count("start_pipeline_execution") == 1
+    assert aws.names.count("publish") == 1
+    assert "again after" in result.reactions[0].detail
 
 
 def test_a_window_that_is_judged_again_tells_nobody_twice(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ Act = Literal["notify", "event", "retrain", "rollback"]
 class WindowVerdict(Contract):
     """Written by react to S3, again after each of its acts.
 
-    `acts` are those that were carried out; in a dry run that is none.
+    `acts` are those that were carried out, `refused` those that were asked for and answered with
+    why not; in a dry run that is none.
     """
 
     endpoint_name: str
@@ -24,4 +25,10 @@ class WindowVerdict(Contract):
     ended_at: AwareDatetime
     ailments: tuple[Ailment, ...]
     acts: tuple[Act, ...]
+    refused: tuple[Act, ...] = ()
     decided_at: AwareDatetime
+
+    @property
+    def answered(self) -> tuple[Act, ...]:
+        """The acts that are not to be asked for again about this window."""
+        return (*self.acts, *self.refused)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seatrial.contracts.review import Review
-from seatrial.monitoring.reactions import MAX_SUBJECT, Message
+from seatrial.monitoring.messages import MAX_SUBJECT, Message
 from seatrial.review.change import change_yaml
 
 
