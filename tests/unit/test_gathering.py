@@ -101,7 +101,7 @@ def test_a_line_without_a_time_is_put_aside_of_an_object_whose_arrival_is_known(
     alone = collect(Block(text, START + timedelta(hours=1)))
     assert [item["line"] for item in alone.broken] == [text.decode()]
     among = collect(Block(b"\n".join([line("a"), text, line("b")]), START + timedelta(hours=1)))
-    assert (among.event_ids, len(among.broken)) == (["a", "b"], 1)
+    assert (set(among.event_ids), len(among.broken)) == ({"a", "b"}, 1)
 
 
 def test_the_same_lines_in_any_order_and_any_blocks_are_the_same_window(collect: Gather) -> None:
