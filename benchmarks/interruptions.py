@@ -98,14 +98,14 @@ def try_step(step: str, place: Any, cloud: Any) -> tuple[Any, list[str]]:
     week, outputs = place.root / "warm", place.root / "interrupted" / step
     outputs.parent.mkdir(exist_ok=True)
     if step == "collect_window":
-        found = interrupt(plan_of_collecting(place, MOVED, outputs), points=None)
+        found = interrupt(plan_of_collecting(place, MOVED, outputs), points=None, fresh=True)
         return found, found.wrong
     if step != "react":
         plan = plan_of(step, place, week, outputs, f"s3://{BUCKET}/labels/")
-        found = interrupt(plan, points=None)
+        found = interrupt(plan, points=None, fresh=True)
         return found, found.wrong
     ears = Ears(cloud, place.config.monitoring.alert_topic_arn, "ears")
-    found = interrupt(plan_of_reacting(place, week, outputs), points=None)
+    found = interrupt(plan_of_reacting(place, week, outputs), points=None, fresh=True)
     told = told_of_each(found, place, outputs, cloud, ears)
     twice = [found.acts[at - 1] for at in found.points if told[at].messages == 2]
     sys.stdout.write(f"{'':16} a message came twice at: {', '.join(twice) or 'no act'}\n")

@@ -525,7 +525,7 @@ def test_react_that_is_killed_loses_no_message_and_repeats_only_what_it_could_no
     ears = Ears(endpoint, place.config.monitoring.alert_topic_arn, "ears-of-react")
     try:
         plan = plan_of_reacting(place, place.root / "warm", outputs)
-        found = interrupt(plan, points=0, also="verdict.json")
+        found = interrupt(plan, points=0, also="verdict.json", fresh=True)
         told = told_of_each(found, place, outputs, endpoint, ears)
     finally:
         ears.close()

@@ -21,6 +21,12 @@ from seatrial.contracts import Monitoring, Window, read_contract, write_contract
 
 # More than React has acts: each run of it is of an endpoint of its own.
 MOST_ACTS = 120
+# What takes seconds to import, and is imported once before all runs.
+IMPORTS = {
+    "check_quality": ("great_expectations", "pandas"),
+    "detect_drift": ("evidently", "lightgbm", "pandas"),
+    "react": ("boto3", "mlflow"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,14 @@ class Interrupted:
     wrong: list[str]
 
 
-def interrupt(plan: Mapping[str, Any], *, points: int | None, also: str = "") -> Interrupted:
-    """See interruptions.py: of this process, or of a new one. `points` None is all of them."""
+def interrupt(
+    plan: Mapping[str, Any], *, points: int | None, also: str = "", fresh: bool = False
+) -> Interrupted:
+    """See interruptions.py; `points` None is all of them.
+
+    Runs are forks of this process, unless that has to be `fresh`: one that has used LightGBM has
+    OpenMP's threads, and MLflow its open database, which no fork can use.
+    """
     outputs = Path(plan["outputs"])
     whole = {
         **plan,
@@ -43,7 +55,7 @@ def interrupt(plan: Mapping[str, Any], *, points: int | None, also: str = "") ->
         "points": points,
         "also": also,
     }
-    if not plan.get("apart"):
+    if not fresh:
         return Interrupted(**interruptions.interrupt(whole))
     file = outputs.with_suffix(".plan")
     file.write_text(json.dumps(whole), encoding="utf-8")
@@ -69,6 +81,7 @@ def plan_of(step: str, place: Place, week: Path, outputs: Path, labels: str) -> 
         "module": f"seatrial.steps.{step}",
         "words": [*steps[step], "--output", str(outputs)],
         "outputs": outputs,
+        "imports": IMPORTS.get(step, ()),
     }
 
 
@@ -103,7 +116,7 @@ def plan_of_reacting(place: Place, week: Path, outputs: Path) -> dict[str, Any]:
             *("--output", f"{outputs}/{{point}}"),
         ],
         "outputs": outputs,
-        "imports": ("boto3", "mlflow"),
+        "imports": IMPORTS["react"],
         "apart": True,
     }
 

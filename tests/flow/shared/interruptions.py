@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# A run that waits for a thread that the fork does not have is ended, and told as its signal.
+LONGEST_S = 300
 LOOKS = (b"GET", b"HEAD")
 CHANGES = ("INSERT", "UPDATE", "DELETE")
 FILE_EVENTS = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
@@ -114,6 +116,7 @@ def run(main: Callable[[Sequence[str]], int], words: Sequence[str], acts: Acts, 
     if child == 0:
         code = 70
         try:
+            signal.alarm(LONGEST_S)
             watch(acts)
             code = main(words)
             told.write_text(json.dumps(acts.names), encoding="utf-8")
