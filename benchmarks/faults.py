@@ -23,11 +23,9 @@ in tests/flow/test_deployments.py. Exits 1 if a cell breaks a promise.
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,30 +33,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "flow"), str(ROOT / "tests" / "flow" / "shared")]
 
 
-@contextmanager
-def roomy_cloud() -> Iterator[Any]:
-    """A localcloud with the tests' images, and room for many endpoints."""
-    import yaml
-    from conftest import REGION, RunningCloud, image_map
-
-    from seatrial.localcloud.control import CloudSettings, down, up
-
-    with tempfile.TemporaryDirectory() as scratch:
-        state_dir = Path(scratch)
-        images = state_dir / "images.yaml"
-        images.write_text(yaml.safe_dump(image_map().model_dump(mode="json")), encoding="utf-8")
-        settings = CloudSettings(quota="endpoints=100,concurrency=4000")
-        info = up(state_dir, images_file=images, region=REGION, settings=settings)
-        try:
-            yield RunningCloud(info)
-        finally:
-            down(state_dir)
-
-
 def main(scenes: Sequence[str]) -> int:
     """Play every cell of the scenes (all, if none is named) and print it."""
     from botocore.retries import standard
     from faults import FAULTS, SCENES, Fault, Stage, play
+    from roomy import roomy_cloud
 
     backoff: Any = standard.ExponentialBackoff
     backoff.delay_amount = lambda *_: 0  # boto3 retries as ever, but does not wait in between

@@ -136,7 +136,7 @@ def read_envelopes(
     regular = table["regular"]
     if latest_us is not None:
         in_time = pc.less_equal(table["time"].cast("int64"), latest_us)
-        regular = pc.and_(regular, in_time)
+        regular = pc.and_(regular, pc.fill_null(in_time, False))
     regular = regular.to_numpy()
     others = [] if regular.all() else [block.lines[place] for place in np.flatnonzero(~regular)]
     places = np.flatnonzero(regular)

@@ -108,8 +108,8 @@ def follow_one_another(rows: Mapping[str, Array], random: np.random.Generator) -
 def follow(rows: Mapping[str, Array], one: str, other: str, random: np.random.Generator) -> Array:
     """The values of `one` permuted so that they follow `other`: the other way round than before."""
     along = order_of(rows[other], random)
-    first, second = (np.argsort(order) for order in (order_of(rows[one], random), along))
-    down = float(np.corrcoef(first, second)[0, 1]) > 0
+    place, place_along = np.argsort(order_of(rows[one], random)), np.argsort(along)
+    down = float(np.corrcoef(place, place_along)[0, 1]) > 0
     return in_order(rows[one], along, random, down=down)
 
 

@@ -18,6 +18,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from interrupted import (
+    Ears,
+    broken_promises,
+    interrupt,
+    plan_of,
+    plan_of_reacting,
+    told_of_each,
+)
 from watched import (
     ARN,
     COLUMNS,
@@ -488,6 +496,42 @@ def test_a_database_that_cannot_be_written_is_one_clear_message(
     (tmp_path / "no").write_text("a file where the folder would be")
     with pytest.raises(CloudError, match=r"Check tracking\.mlflow_uri \(sqlite"):
         log_run(tracking, of_endpoint(warm_week[0], "x"), [], [])
+
+
+@pytest.mark.parametrize(
+    ("step", "points", "act"),
+    [
+        ("check_quality", 2, "opened quality.json.partial"),
+        ("detect_drift", 2, "opened drift.html"),
+        ("score_labels", 3, "os.rename labels.json.partial"),
+        ("build_baseline", 3, "write Parquet"),
+    ],
+)
+def test_a_step_that_is_killed_and_run_again_writes_the_same(
+    place: Place, warm_week: Any, tmp_path: Path, step: str, points: int, act: str
+) -> None:
+    """At all of its acts: python benchmarks/interruptions.py."""
+    labels = f"s3://{BUCKET}/labels/"
+    plan = plan_of(step, place, place.root / "warm", tmp_path / "out", labels)
+    found = interrupt(plan, points=points)
+    assert found.wrong == []
+    assert act in found.acts
+
+
+def test_react_that_is_killed_loses_no_message_and_repeats_only_what_it_could_not_note(
+    place: Place, endpoint: Any, warm_week: Any, tmp_path: Path
+) -> None:
+    outputs = tmp_path / "out"
+    ears = Ears(endpoint, place.config.monitoring.alert_topic_arn, "ears-of-react")
+    try:
+        plan = plan_of_reacting(place, place.root / "warm", outputs)
+        found = interrupt(plan, points=0, also="verdict.json", fresh=True)
+        told = told_of_each(found, place, outputs, endpoint, ears)
+    finally:
+        ears.close()
+    assert found.wrong == []
+    assert broken_promises(found, told) == []
+    assert max(item.messages for item in told.values()) == 2, "the point that cannot be known"
 
 
 def test_a_week_without_traffic_is_not_judged(place: Place, warm_week: Any) -> None:

@@ -93,6 +93,17 @@ def test_one_bad_line_in_a_block_costs_no_other(collect: Gather) -> None:
     assert sorted(item["line"] for item in found.broken) == sorted(x.decode() for x in bad)
 
 
+@pytest.mark.parametrize("text", [b"{}", b'{"a": 1}', b'{"eventMetadata": {"eventId": "x"}}'])
+def test_a_line_without_a_time_is_put_aside_of_an_object_whose_arrival_is_known(
+    collect: Gather, text: bytes
+) -> None:
+    """Once it stopped the step: Arrow reads the line, and no time is neither early nor late."""
+    alone = collect(Block(text, START + timedelta(hours=1)))
+    assert [item["line"] for item in alone.broken] == [text.decode()]
+    among = collect(Block(b"\n".join([line("a"), text, line("b")]), START + timedelta(hours=1)))
+    assert (set(among.event_ids), len(among.broken)) == ({"a", "b"}, 1)
+
+
 def test_the_same_lines_in_any_order_and_any_blocks_are_the_same_window(collect: Gather) -> None:
     lines = [line(f"e{number}", number % 24, asked="1\n2\n") for number in range(300)]
     lines += [line("e7", 7, asked="1\n2\n"), line("bad", asked="one\n"), b"oops"]

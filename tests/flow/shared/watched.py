@@ -66,8 +66,11 @@ SIGNATURE = ModelSignature(
 COLUMNS = ["carrier", "temp", "hour"]
 
 
-def write_model(folder: Path) -> Path:
-    """score = sigmoid((temp - 40) / 10 + 1 for UA), label = score > 0.5."""
+def write_model(folder: Path, signature: ModelSignature) -> Path:
+    """score = sigmoid((temp - 40) / 10 + 1 for UA), label = score > 0.5.
+
+    Inputs of the signature that are not SIGNATURE's are texts, and the model makes nothing of them.
+    """
     number, text = helper.make_tensor_value_info, TensorProto.STRING
     nodes = [
         helper.make_node(
@@ -90,7 +93,11 @@ def write_model(folder: Path) -> Path:
     graph = helper.make_graph(
         nodes,
         "watched",
-        [number("carrier", text, [None, 1]), number("numbers", TensorProto.FLOAT, [None, 2])],
+        [
+            number("carrier", text, [None, 1]),
+            number("numbers", TensorProto.FLOAT, [None, 2]),
+            *(number(item.name, text, [None, 1]) for item in signature.inputs[len(COLUMNS) :]),
+        ],
         [
             number("label", TensorProto.INT64, [None, 1]),
             number("score", TensorProto.FLOAT, [None, 1]),
@@ -103,8 +110,8 @@ def write_model(folder: Path) -> Path:
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
     made = helper.make_model(graph, opset_imports=opsets, ir_version=9)
     folder.mkdir(parents=True)
-    onnx.save(made, folder / SIGNATURE.model_file)
-    write_contract(SIGNATURE, folder / "signature.json")
+    onnx.save(made, folder / signature.model_file)
+    write_contract(signature, folder / "signature.json")
     return folder
 
 
@@ -142,8 +149,8 @@ class Place:
         return str(self.root / name)
 
 
-def write_candidates(root: Path) -> None:
-    model = write_model(root / "model")
+def write_candidates(root: Path, signature: ModelSignature = SIGNATURE) -> None:
+    model = write_model(root / "model", signature)
     archive = pack(model, root / "candidates" / "fp32" / "model.tar.gz")
     agreement = Agreement(rows=1, max_deviation=0, mean_deviation=0, label_agreement_ratio=1)
     candidate = Candidate(
