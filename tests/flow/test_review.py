@@ -129,7 +129,7 @@ def test_the_bill_is_compared_with_what_was_predicted(aws: Aws, tmp_path: Path) 
     assert logged is not None
     assert (logged.windows, logged.calls.callers.requests) == (1, 3)
     by_topic = {item.topic: item for item in found.advice}
-    assert "3 requests in 1 windows" in by_topic["LOG"].detail
+    assert "3 requests in 1 window," in by_topic["LOG"].detail
     assert not by_topic["BILL"].act, by_topic["BILL"].detail
 
     # a price that is twice the ledger's: the prediction is off, and the review says by what

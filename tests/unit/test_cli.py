@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ def test_every_verb_has_help(words: list[str]) -> None:
     ended = run(*words, "--help")
     assert ended.returncode == 0
     assert "Usage" in ended.stdout
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert run("--version").stdout == f"seatrial {version('seatrial')}\n"
 
 
 def test_an_unknown_configuration_key_is_one_line_and_exit_2(tmp_path: Path) -> None:

@@ -276,12 +276,14 @@ def test_after_the_last_attempt_the_error_says_what_was_wrong() -> None:
         Talk(Body(b"1\n", CSV), OPTIONS).hold(THROTTLED, THROTTLED, THROTTLED)
     assert (caught.value.code, caught.value.spill) == ("ThrottlingException", True)
     assert caught.value.__cause__ is THROTTLED.error
+    assert "Raise its MaxConcurrency" in str(caught.value)
 
 
 def test_what_is_not_safe_is_asked_once() -> None:
     talk = Talk(Body(b"1\n", CSV), OPTIONS)
-    with pytest.raises(InvocationError, match="1 attempt: got 'ValidationError"):
+    with pytest.raises(InvocationError, match="1 attempt: got 'ValidationError") as caught:
         talk.hold(FINAL)
+    assert "Check the endpoint's name" in str(caught.value)
     assert talk.waits == []
 
 

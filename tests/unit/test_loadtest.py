@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seatrial.cli.loadtest import say_loadtest
 from seatrial.config import load_config
 from seatrial.contracts import Payload
 from seatrial.contracts.loadtest import LoadShape
@@ -224,6 +225,18 @@ def test_throttles_of_the_ramp_are_no_matter_but_its_errors_are() -> None:
     assert found["found"].recommended_max_concurrency == 1
     assert [(p.throttled, p.errors) for p in found["found"].phases] == [(0, 0), (1, 1)]
     assert not found["found"].passed
+
+
+def test_a_burst_that_was_not_cold_is_said_and_the_table_fits_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    answers = [request(n, 1.234) for n in range(9)]
+    for cold, said in ((set(), True), ({0}, False)):
+        say_loadtest(checks_of(plan_of("burst"), log_of(*answers), cold)["found"])
+        out = capsys.readouterr().out
+        assert ("sandboxes outlived the idle time" in out) is said
+        assert "throttled" in out.splitlines()[2]  # in one piece
 
 
 def test_provisioned_concurrency_is_recommended_only_where_cold_starts_are_the_matter() -> None:

@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 from selftest_inputs import write_baseline
 
-from seatrial.cli.output import say_readiness
+from seatrial.cli.output import say_readiness, say_table
 from seatrial.cli.steps import say_baseline
 from seatrial.contracts import Choice, Readiness
+
+
+def test_a_title_that_is_longer_than_its_table_stays_in_one_piece(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    title = f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/{'a' * 40}"
+    say_table(title, ("step", "s"), [("one", "1")])
+    assert capsys.readouterr().out.splitlines()[0] == title
 
 
 def choice(name: str, **changes: Any) -> Choice:

@@ -28,6 +28,18 @@ def test_an_endpoint_that_nobody_calls_is_to_be_deleted() -> None:
     assert (found.topic, found.act) == ("UNUSED", True)
 
 
+@pytest.mark.parametrize(("served_days", "act"), [(89.9, False), (90.0, True)])
+def test_a_young_endpoint_is_given_time(served_days: float, act: bool) -> None:
+    (found,) = advise(situation({"requests": 0}, served_days=served_days))
+    assert found.act is act
+    assert ("Delete it" in found.detail) is act
+
+
+def test_a_month_is_worked_out_from_when_the_endpoint_was_there() -> None:
+    young = situation(served_days=9.0).requests_a_month
+    assert young == pytest.approx(10 * situation().requests_a_month)
+
+
 @pytest.mark.parametrize(
     ("percent", "tier"),
     [

@@ -103,8 +103,8 @@ def test_pings_are_told_with_their_cost_and_the_callers_who_met_a_cold_sandbox()
     said = advice("PINGS", found)
     a_month = found.requests_a_month * 0.75 * 0.002 * 2 * 0.00002
     assert said.detail == (
-        f"75.0% of the requests are pings and checks, for ${a_month:.2f} a month; "
-        "2.0% of callers met a cold sandbox all the same"
+        "75.0% of the requests are our own (pings, checks, load tests), for "
+        f"${a_month:.2f} a month; 2.0% of callers met a cold sandbox all the same"
     )
     assert not any(item.topic == "PINGS" for item in advise(situation(logged())))
 
@@ -113,6 +113,21 @@ def test_cold_starts_are_the_callers_own_where_the_log_tells() -> None:
     told = [advice("COLD_STARTS", situation(usage)).detail for usage in (logged(), {})]
     assert told[0].startswith("2.0% of callers' requests were cold")
     assert told[1].startswith("0.1% of requests were cold")
+
+
+@pytest.mark.parametrize(
+    ("count", "cell_ms", "act"),
+    [
+        pytest.param(20, 512, True, id="over"),
+        pytest.param(19, 512, False, id="too-few"),
+        pytest.param(20, 256, False, id="under"),
+    ],
+)
+def test_quick_pings_do_not_hide_slow_answers(count: int, cell_ms: int, act: bool) -> None:
+    slow = Spread(cells={int(8 * np.log2(cell_ms)): count}, total=1, largest=cell_ms)
+    found = advice("LATENCY", situation(logged(server_ms=slow)))
+    assert found.act is act
+    assert ("of the callers alone" in found.detail) is (count >= 20)
 
 
 def test_data_is_part_of_the_cost_where_the_log_has_sizes() -> None:
@@ -273,13 +288,14 @@ def test_what_cannot_be_predicted_is_not_compared() -> None:
 class CloudWatch:
     """Daily sums, the same every day that is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests: float = 10.0) -> None:
+        self.requests = requests
         self.asked: list[tuple[datetime, datetime]] = []
 
     def get_metric_statistics(self, **asked: Any) -> dict[str, Any]:
         self.asked.append((asked["StartTime"], asked["EndTime"]))
         days = (asked["EndTime"] - asked["StartTime"]).days
-        sums = {"Invocations": 10.0, "ModelLatency": 5e6, "ModelSetupTime": 1e6}
+        sums = {"Invocations": self.requests, "ModelLatency": 5e6, "ModelSetupTime": 1e6}
         return {"Datapoints": [{"Sum": sums[asked["MetricName"]]}] * days}
 
 
@@ -300,9 +316,15 @@ class CostExplorer:
         return {"ResultsByTime": [{"Groups": [] if self.empty else [group]}], **more}
 
 
-def read(ce: CostExplorer, *, lag_days: int = 2, first: date = TODAY - timedelta(days=9)) -> Bill:
+def read(
+    ce: CostExplorer,
+    *,
+    lag_days: int = 2,
+    first: date = TODAY - timedelta(days=9),
+    requests: float = 10.0,
+) -> Bill:
     now = datetime(2026, 11, 28, 12, tzinfo=UTC)
-    metrics = Metrics(CloudWatch(), "e", "v", now - timedelta(days=9), now)
+    metrics = Metrics(CloudWatch(requests), "e", "v", now - timedelta(days=9), now)
     days = Days.billed(first, TODAY, lag_days=lag_days)
     return read_bill(days, metrics, logged()["logged"], PRICES, ce)
 
@@ -331,6 +353,7 @@ def test_no_more_is_asked_for_than_cost_explorer_keeps() -> None:
 def test_a_day_that_is_not_billed_yet_is_not_asked_for() -> None:
     ce = CostExplorer()
     assert "bill_lag_days" in (read(ce, first=TODAY, lag_days=1).unknown or "")
+    assert "nobody called it from 2026-11-19 to 2026-11-26" in (read(ce, requests=0).unknown or "")
     assert not ce.asked
     assert read(ce, first=TODAY, lag_days=0).unknown is None
 

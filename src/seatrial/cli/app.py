@@ -68,6 +68,14 @@ for module in VERBS:
     app.registered_commands += module.app.registered_commands
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"seatrial {version('seatrial')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -75,6 +83,12 @@ def options(
         Path | None, typer.Option(help="YAML laid over the defaults of configs/default.yaml.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Print the version, and end."
+        ),
+    ] = False,
 ) -> None:
     """Options that every verb shares."""
     context.obj = Shared(config, as_json)

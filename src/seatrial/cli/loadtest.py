@@ -156,9 +156,13 @@ def say_loadtest(found: LoadTest) -> None:
         )
         for phase in found.phases
     ]
-    latency = ("p50 ms", "p95 ms")
+    latency = ("p50", "p95")
     columns = ("shape", "users", "throttled", "errors", "warm", *latency, "cold", *latency)
-    say_table(f"{found.endpoint_name}: {found.max_concurrency} at once", columns, rows)
+    title = f"{found.endpoint_name}: {found.max_concurrency} at once, latencies in ms"
+    say_table(title, columns, rows)
+    bursts = [phase for phase in found.phases if phase.shape == "burst" and phase.warm.requests]
+    if any(not phase.cold.requests for phase in bursts):
+        typer.echo("no request of the burst was cold: sandboxes outlived the idle time before it")
     if found.cold_told_by == "setups":
         typer.echo("cold: as many of the slowest as CloudWatch counted setups, an estimate")
     for check in found.checks:

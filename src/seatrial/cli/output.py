@@ -76,14 +76,17 @@ def say_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]])
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    # As a title it would be folded to the table's width, which may be less than the screen's.
+    console = Console()
+    console.print(title, style="italic", highlight=False, soft_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     lines = list(rows)
     short = all(len(row[0]) <= LONGEST_NAME for row in lines)
     for number, name in enumerate(columns):
         table.add_column(name, overflow="fold", no_wrap=number == 0 and short)
     for row in lines:
         table.add_row(*row)
-    Console().print(table)
+    console.print(table)
 
 
 def say_actions(actions: Sequence[Action], *, as_json: bool) -> None:

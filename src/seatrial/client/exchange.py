@@ -94,6 +94,13 @@ class Prediction:
         return self.body.decode("utf-8")
 
 
+# What to do about a refusal, by its code.
+ADVICE = {
+    "ValidationError": "Check the endpoint's name, and the account and region of the credentials",
+    "ThrottlingException": "Raise its MaxConcurrency, or ask for less at once",
+    "ModelNotReadyException": "Give it more time, or keep it warm",
+}
+
 Outcome = Answered | Refused | Late
 Conversation = Generator[Call | Wait, Outcome | None, Prediction]
 
@@ -170,7 +177,7 @@ class _Asking:
             spill=refused.advice == "spill",
             got=f"{refused.code}: {refused.message}",
             allowed="an answer",
-            do="Look into the endpoint's log group and at its MaxConcurrency",
+            do=ADVICE.get(refused.code, "Look into the endpoint's log group"),
         )
 
     def _late(self, refused: Refused | None) -> DeadlineError:

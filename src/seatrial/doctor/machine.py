@@ -26,6 +26,7 @@ LIBRARIES: Mapping[str, tuple[str, str]] = {
     "evidently": ("monitor", "no drift report: baseline, monitor"),
     "great-expectations": ("monitor", "data quality is not checked: baseline, monitor"),
     "numba": ("cost", "traffic is not simulated: cost"),
+    "locust": ("loadtest", "no load: loadtest"),
     "sagemaker": ("pipelines", "pipelines are not defined: pipeline"),
     "moto": ("local", "no localcloud: cloud up, demo"),
 }

@@ -18,8 +18,10 @@ CONCURRENCY_STEP = 1.5
 def advise(found: Situation) -> tuple[Advice, ...]:
     """The topics on which there is something to say, those that ask for a change first."""
     if not found.usage.requests:
-        unused = f"nobody called it in {found.days} days; it costs nothing but its share of quotas"
-        return (Advice(topic="UNUSED", act=True, detail=f"{unused}. Delete it"),)
+        young = found.served_days < found.days
+        unused = f"nobody called it in {found.served_days:.0f} days"
+        idle = "; it costs nothing but its share of quotas. Delete it"
+        return (Advice(topic="UNUSED", act=not young, detail=unused + ("" if young else idle)),)
     said = [item for topic in TOPICS for item in topic(found)]
     return tuple(sorted(said, key=lambda item: not item.act))
 

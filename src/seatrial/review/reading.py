@@ -20,7 +20,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True)
 class Deployed:
-    """The endpoint as it is configured, and when its model was made."""
+    """The endpoint as it is configured, and when it and its model were made."""
 
     variant_name: str
     memory_size_mb: int
@@ -28,6 +28,7 @@ class Deployed:
     provisioned_concurrency: int | None
     model_created_at: datetime
     image: str
+    created_at: datetime
 
 
 def read_deployed(endpoint_name: str, sagemaker: Any) -> Deployed:
@@ -57,6 +58,7 @@ def read_deployed(endpoint_name: str, sagemaker: Any) -> Deployed:
         provisioned_concurrency=now.get("ProvisionedConcurrency"),
         model_created_at=model["CreationTime"],
         image=model["PrimaryContainer"]["Image"],
+        created_at=current["CreationTime"],
     )
 
 

@@ -62,10 +62,14 @@ def read_bill(days: Days, metrics: Metrics, logged: Logged | None, prices: Price
     if days.last < days.first:
         lag = "the period has no day that is billed for certain: see review.bill_lag_days"
         return Bill(first_day=days.last, last_day=days.first, unknown=lag)
+    requests = metrics.total("Invocations")
+    if not requests:  # and no reason to pay for an answer
+        none = f"nobody called it from {days.first} to {days.last}, the days that are billed for "
+        none += "certain: see review.bill_lag_days"
+        return Bill(first_day=days.first, last_day=days.last, unknown=none)
     lines = _lines(days, metrics.endpoint_name, ce)
     if isinstance(lines, str):
         return Bill(first_day=days.first, last_day=days.last, unknown=lines)
-    requests = metrics.total("Invocations")
     return Bill(
         first_day=days.first,
         last_day=days.last,

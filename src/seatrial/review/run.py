@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from seatrial.monitoring.history import read_history
 from seatrial.monitoring.span import Span
 from seatrial.review.advice import advise
 from seatrial.review.images import read_image, scan_packages
-from seatrial.review.reading import Deployed, Metrics, read_deployed, read_usage
+from seatrial.review.reading import DAY_S, Deployed, Metrics, read_deployed, read_usage
 from seatrial.review.reading_bill import Days, read_bill
 from seatrial.review.reading_log import read_logged
 from seatrial.review.situation import Serving, Situation, data_usd_a_request
@@ -43,15 +44,19 @@ def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datet
     prices = with_given(load_prices(config.region), config.prices, today=now.date())
     metrics = _metrics(endpoint_name, deployed, clients["cloudwatch"], days=days, now=now)
     usage = _usage(metrics, deployed, config, prices, clients)
-    logged = usage.logged
+    logged, age = usage.logged, now - deployed.created_at
+    served_days = min(float(days), max(1.0, age.total_seconds() / DAY_S))
     situation = Situation(
         usage=usage,
         serving=_serving(deployed, config, limits),
         config=config,
         limits=limits,
         days=days,
+        served_days=served_days,
         usd_per_gb_second=prices.usd("serverless_usd_per_gb_second"),
-        realtime=_realtime(metrics, deployed, usage, prices, days=min(days, MAX_DAYS)),
+        realtime=_realtime(
+            metrics, deployed, usage, prices, days=min(math.ceil(served_days), MAX_DAYS)
+        ),
         data_usd_a_request=None if logged is None else data_usd_a_request(logged.calls, prices),
     )
     return Review(

@@ -29,7 +29,8 @@ class Serving:
 class Situation:
     """Everything advice depends on. `realtime` is the cheapest instance, and its cost a month.
 
-    `data_usd_a_request` is what moving one costs, by the log; None without one.
+    `data_usd_a_request` is what moving one costs, by the log; None without one. `served_days` is
+    how much of the `days` the endpoint was there, a day at least.
     """
 
     usage: Usage
@@ -37,14 +38,15 @@ class Situation:
     config: Config
     limits: Limits
     days: int
+    served_days: float
     usd_per_gb_second: float
     realtime: tuple[str, float] | None
     data_usd_a_request: float | None = None
 
     @property
     def requests_a_month(self) -> float:
-        """At the rate of the period."""
-        return self.usage.requests * SECONDS_A_MONTH / (self.days * 86_400)
+        """At the rate of the period, from when the endpoint was made."""
+        return self.usage.requests * SECONDS_A_MONTH / (self.served_days * 86_400)
 
     def usd_a_month(self, memory_size_mb: int) -> float | None:
         """On demand at that tier, with data if the log has sizes; None if no latency is known.

@@ -23,7 +23,8 @@ def log(found: Situation) -> Iterator[Advice]:
     calls, least = logged.calls, found.config.monitoring.min_completeness_ratio
     ratio = calls.completeness_ratio
     holes = ratio is not None and ratio < least
-    told = f"{calls.requests:.0f} requests in {logged.windows} windows"
+    windows = f"{logged.windows} window{'s' if logged.windows > 1 else ''}"
+    told = f"{calls.requests:.0f} requests in {windows}"
     if ratio is not None:
         told += f", {ratio:.1%} of the calls in the worst of them"
     if len(calls.versions) > 1:
@@ -76,7 +77,8 @@ def pings(found: Situation) -> Iterator[Advice]:
     yield Advice(
         topic="PINGS",
         act=False,
-        detail=f"{share:.1%} of the requests are pings and checks, for ${usd:.2f} a month"
+        detail=f"{share:.1%} of the requests are our own (pings, checks, load tests), for "
+        f"${usd:.2f} a month"
         f"{cold if callers.marked else ''}",
     )
 

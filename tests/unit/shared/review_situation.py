@@ -49,6 +49,7 @@ def situation(
             "config": load_config(),
             "limits": load_limits(),
             "days": 90,
+            "served_days": 90.0,
             "usd_per_gb_second": 0.00002,
             "realtime": ("ml.c5.large", 100.0),
             **changes,
