@@ -829,9 +829,11 @@ def _cgroup_parents(
             yield root / controller / own, 1
             yield root / controller, 1  # a container sees its own group there
         elif not controllers:
-            # version 2 gives a group's children no controllers while it has processes itself
-            yield root / own, 2
-            yield (root / own).parent, 2
+            # version 2 gives a group's children no controllers while it has processes itself; and
+            # a session's slice often passes the CPU's on to none, as the root does
+            beside = (root / own).parent if own else root
+            for folder in dict.fromkeys((root / own, beside, root)):
+                yield folder, 2
 
 
 def _remove_stale(parent: Path) -> None:

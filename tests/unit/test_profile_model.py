@@ -348,7 +348,12 @@ def test_cgroups_are_looked_for_where_the_kernel_says(tmp_path: Path) -> None:
         (tmp_path / "memory", 1),
         (tmp_path / "user.slice" / "session-1.scope", 2),
         (tmp_path / "user.slice", 2),
+        (tmp_path, 2),
     ]
+
+
+def test_in_the_root_s_own_group_there_is_one_place(tmp_path: Path) -> None:
+    assert list(profile_model._cgroup_parents(tmp_path, "0::/\n")) == [(tmp_path, 2)]
 
 
 def test_without_a_cgroup_the_method_says_what_is_left(tmp_path: Path) -> None:
@@ -365,6 +370,7 @@ def test_cpu_groups_are_looked_for_in_the_cpu_controller(tmp_path: Path) -> None
         (tmp_path / "cpu", 1),
         (tmp_path / "x" / "y", 2),
         (tmp_path / "x", 2),
+        (tmp_path, 2),
     ]
     assert profile_model.find_cpu_groups(tmp_path, text) is None
     assert list(tmp_path.iterdir()) == []
