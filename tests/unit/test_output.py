@@ -67,13 +67,12 @@ def test_each_profiled_candidate_is_a_row_and_a_reason(
         "1024",
         "1.23",
         "0.50",
-        "measured",
-        "12.3",
-        "predicted",
+        "~12.3",
         "99",
         "auc",
         "0.7500",
     ]
+    assert "~ predicted, not measured under the tier's CPU quota" in printed
     assert "fp32: cost is 50% over int8-static's" in printed
     assert "int8-static: lowest cold start: 20% under fp32" in printed
 

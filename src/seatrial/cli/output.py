@@ -113,17 +113,16 @@ def say_choices(readiness: Readiness) -> None:
             f"[bold]{item.candidate}[/]" if item.chosen else item.candidate,
             _shown(item.memory_size_mb, "d"),
             _shown(item.usd_per_million_requests, ".2f"),
-            _shown(item.cold_start_s, ".2f"),
-            _method(item.cold_start_s, item.cold_start_method),
-            _shown(item.latency_p95_ms, ".1f"),
-            _method(item.latency_p95_ms, item.latency_method),
+            _about(item.cold_start_s, ".2f", item.cold_start_method),
+            _about(item.latency_p95_ms, ".1f", item.latency_method),
             _shown(item.peak_memory_mb, ".0f"),
             " ".join(f"{name} {value:.4f}" for name, value in item.quality.items()) or "–",
         )
         for item in readiness.choices
     ]
-    columns = ("candidate", "tier", "$/million", "cold s", "", "p95 ms", "", "peak MB", "quality")
+    columns = ("candidate", "tier", "$/million", "cold s", "p95 ms", "peak MB", "quality")
     say_table(f"chosen by {readiness.optimize_for.replace('_', ' ')}", columns, rows)
+    typer.echo("~ predicted, not measured under the tier's CPU quota")
     for item in readiness.choices:
         typer.echo(f"{item.candidate}: {item.reason}")
 
@@ -134,16 +133,14 @@ def say_configurations(readiness: Readiness) -> None:
         (
             f"[bold]{item.memory_size_mb}[/]" if item.chosen else str(item.memory_size_mb),
             _shown(item.usd_per_million_requests, ".2f"),
-            _shown(item.latency_p95_ms, ".1f"),
-            _method(item.latency_p95_ms, item.latency_method),
-            _shown(item.cold_start_s, ".2f"),
-            _method(item.cold_start_s, item.cold_start_method),
+            _about(item.latency_p95_ms, ".1f", item.latency_method),
+            _about(item.cold_start_s, ".2f", item.cold_start_method),
             _shown(item.largest_rows, ",d"),
             item.reason,
         )
         for item in readiness.configurations
     ]
-    columns = ("tier", "$/million", "p95 ms", "", "cold s", "", "rows fit", "why")
+    columns = ("tier", "$/million", "p95 ms", "cold s", "rows fit", "why")
     say_table(f"tiers for {readiness.candidate}", columns, rows)
     if readiness.provisioning is not None:
         typer.echo(readiness.provisioning.line)
@@ -194,6 +191,6 @@ def _shown(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def _method(value: float | None, method: LatencyMethod) -> str:
-    """Measured or predicted, in a word; nothing of what is not known."""
-    return "" if value is None else method.split()[0]
+def _about(value: float | None, form: str, method: LatencyMethod) -> str:
+    """With a mark where it is predicted."""
+    return ("~" if value is not None and method == "predicted" else "") + _shown(value, form)
