@@ -59,9 +59,13 @@ from seatrial.contracts import (
     read_contract,
     write_contract,
 )
+from seatrial.contracts.calls import Calls
 from seatrial.errors import CloudError, InputError
+from seatrial.monitoring.call_files import read_calls
+from seatrial.monitoring.ledger import read_elsewhere
 from seatrial.monitoring.reactions import Findings
 from seatrial.monitoring.selftest import seed_from, self_tests
+from seatrial.monitoring.span import Span
 from seatrial.monitoring.tracking import find_experiment, log_run
 from seatrial.serving.model import Model
 from seatrial.steps import build_baseline, check_quality, collect_window, detect_drift
@@ -295,6 +299,24 @@ def test_a_window_holds_what_was_predicted_and_counts_the_rest(
     pd.testing.assert_series_equal(frame["temp"], served["temp"])
     assert list(frame["carrier"]) == list(served["carrier"])
     assert list(frame["inference_time"]) == list(served["at"])
+
+
+def test_what_requests_were_like_is_kept_for_the_review_without_what_was_in_them(
+    place: Place, endpoint: Any, quiet_week: Any
+) -> None:
+    uri = f"s3://{BUCKET}/predictions/{ENDPOINT}/AllTraffic"
+    week = timedelta(days=7)
+    (found,) = read_calls(endpoint.client("s3"), uri, Span(QUIET, QUIET + week))
+    assert found == read_contract(Calls, place.root / "quiet/window/calls.json")
+    # the predictions, one of another version, one refused, one that fits no signature
+    callers = found.callers
+    assert (callers.requests, callers.failed, found.synthetic.requests) == (171, 1, 1)
+    assert sum(found.hours.values()) == 171
+    assert callers.request_bytes.count == 170
+    assert "UA" not in found.model_dump_json()
+    # its name is no ledger's: the week after is collected all the same
+    after = read_elsewhere(endpoint.client("s3"), uri, Span(QUIET + week, QUIET + 2 * week))
+    assert len(after.before) > 0
 
 
 def test_an_ordinary_week_is_no_alert(

@@ -22,6 +22,7 @@ WITH_ALL = {
 }
 # Actions for which the service knows no resource (Service Authorization Reference).
 WITHOUT_RESOURCE = {
+    "ce:GetCostAndUsage",
     "ecr:GetAuthorizationToken",
     "cloudwatch:GetMetricStatistics",
     "cloudwatch:PutMetricData",

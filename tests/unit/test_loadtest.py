@@ -231,7 +231,7 @@ def test_a_burst_that_was_not_cold_is_said_and_the_table_fits_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    answers = [request(n, 1.234) for n in range(9)]
+    answers = [request(n, 1.234, phase=1) for n in range(9)]
     for cold, said in ((set(), True), ({0}, False)):
         say_loadtest(checks_of(plan_of("burst"), log_of(*answers), cold)["found"])
         out = capsys.readouterr().out

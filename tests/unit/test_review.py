@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from seatrial.review.advisories import unknown
 from seatrial.review.change import change_yaml
 from seatrial.review.images import ImageFacts, read_image
 from seatrial.review.letter import letter
+from seatrial.review.reading import Metrics, read_deployed
 
 
 def test_an_endpoint_that_fits_needs_nothing() -> None:
@@ -282,6 +283,64 @@ class Ecr:
         if self.details is None:
             raise ClientError({"Error": {"Code": self.code}}, "DescribeImages")
         return {"imageDetails": [self.details]}
+
+
+class SageMaker:
+    """One endpoint, as it is described."""
+
+    def __init__(self, *, config_h: float, modified_h: float, most: int) -> None:
+        self.config_at, self.modified_at = (
+            MADE + timedelta(hours=h) for h in (config_h, modified_h)
+        )
+        self.most = most
+
+    def describe_endpoint(self, **_: str) -> dict[str, Any]:
+        serving = {"MemorySizeInMB": 1024, "MaxConcurrency": self.most}
+        return {
+            "EndpointName": "e",
+            "EndpointArn": "arn",
+            "EndpointStatus": "InService",
+            "EndpointConfigName": "c",
+            "CreationTime": MADE,
+            "LastModifiedTime": self.modified_at,
+            "ProductionVariants": [{"VariantName": "v", "CurrentServerlessConfig": serving}],
+        }
+
+    def describe_endpoint_config(self, **_: str) -> dict[str, Any]:
+        serverless = {"MemorySizeInMB": 1024, "MaxConcurrency": 4}
+        variant = {"VariantName": "v", "ModelName": "m", "ServerlessConfig": serverless}
+        return {"ProductionVariants": [variant], "CreationTime": self.config_at}
+
+    def describe_model(self, **_: str) -> dict[str, Any]:
+        return {"CreationTime": MADE, "PrimaryContainer": {"Image": "tiny"}}
+
+
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("described", "changed"),
+    [
+        pytest.param({"config_h": -1, "modified_h": 0.5, "most": 4}, False, id="being-made"),
+        pytest.param({"config_h": -1, "modified_h": 0.51, "most": 4}, True, id="changed-later"),
+        pytest.param({"config_h": 0.1, "modified_h": 0.2, "most": 4}, True, id="another-config"),
+        pytest.param({"config_h": -1, "modified_h": 0.2, "most": 8}, True, id="in-place"),
+    ],
+)
+def test_an_endpoint_is_configured_so_since_its_last_change(
+    described: dict[str, Any], changed: bool
+) -> None:
+    sagemaker = SageMaker(**described)
+    found = read_deployed("e", sagemaker)
+    assert found.changed_at == (sagemaker.modified_at if changed else None)
+
+
+def test_shares_of_what_was_before_a_change_do_not_count() -> None:
+    metrics = Metrics(None, "e", "v", MADE, MADE + timedelta(days=90))
+    at = MADE + timedelta(days=3, seconds=5)
+    assert metrics.since(at).start == MADE + timedelta(days=3, minutes=1)
+    assert metrics.since(metrics.end).start == metrics.end - timedelta(minutes=1)
+    assert metrics.since(MADE - timedelta(days=1)) == metrics.since(None) == metrics
 
 
 HOST = "123456789012.dkr.ecr.us-east-1.amazonaws.com"

@@ -97,9 +97,10 @@ class Usage(Part):
 
     `latency_p95_ms` is that of the worst day: percentiles of days cannot be merged. Latencies are
     the model's (ModelLatency), without what the service adds. `concurrency_max_ratio` is of
-    MaxConcurrency. `cold_starts` counts the data points of ModelSetupTime. `ailments` counts the
-    windows that had each. `vulnerabilities` counts by severity what ECR's scan found in the image.
-    `logged` is None if no window was collected, `bill` if it was not asked for.
+    MaxConcurrency; it and the memory's percentage are seen since these were last changed.
+    `cold_starts` counts the data points of ModelSetupTime. `ailments` counts the windows that had
+    each. `vulnerabilities` counts by severity what ECR's scan found in the image. `logged` is None
+    if no window was collected, `bill` if it was not asked for.
     """
 
     requests: NonNegativeInt

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from seatrial.aws import explained
 from seatrial.contracts.review import PackageScan, Usage
 from seatrial.contracts.verdicts import WindowVerdict
+from seatrial.endpoint import CHANGE_DEADLINE_S
 from seatrial.errors import InputError
 from seatrial.review.images import ImageFacts
 
@@ -20,7 +21,10 @@ DAY_S = 86_400
 
 @dataclass(frozen=True)
 class Deployed:
-    """The endpoint as it is configured, and when it and its model were made."""
+    """The endpoint as it is configured, and when it and its model were made.
+
+    `changed_at`: since when it is configured so; None if it always was.
+    """
 
     variant_name: str
     memory_size_mb: int
@@ -29,6 +33,7 @@ class Deployed:
     model_created_at: datetime
     image: str
     created_at: datetime
+    changed_at: datetime | None
 
 
 def read_deployed(endpoint_name: str, sagemaker: Any) -> Deployed:
@@ -59,7 +64,18 @@ def read_deployed(endpoint_name: str, sagemaker: Any) -> Deployed:
         model_created_at=model["CreationTime"],
         image=model["PrimaryContainer"]["Image"],
         created_at=current["CreationTime"],
+        changed_at=_changed_at(current, config["CreationTime"], in_place=now != serverless),
     )
+
+
+def _changed_at(
+    current: Mapping[str, Any], configured_at: datetime, *, in_place: bool
+) -> datetime | None:
+    """When it was changed after it was made; making it takes a while, and counts as one with it."""
+    made_at, modified_at = current["CreationTime"], current["LastModifiedTime"]
+    later = modified_at - made_at > timedelta(seconds=CHANGE_DEADLINE_S)
+    changed: datetime | None = modified_at if later or in_place or configured_at > made_at else None
+    return changed
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,13 @@ class Metrics:
     variant_name: str
     start: datetime
     end: datetime
+
+    def since(self, moment: datetime | None) -> Metrics:
+        """The same from the first whole minute after that moment on, if it is in the period."""
+        if moment is None or moment < self.start:
+            return self
+        minute = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        return replace(self, start=min(minute, self.end - timedelta(minutes=1)))
 
     def total(self, name: str) -> float:
         """The sum over all days."""
@@ -129,6 +152,8 @@ def read_usage(
     now = metrics.end
     latency_us, p95_us = metrics.mean("ModelLatency"), metrics.worst_p95("ModelLatency")
     setup_us, setup_max_us = metrics.mean("ModelSetupTime"), metrics.largest("ModelSetupTime")
+    # shares of a tier and of a MaxConcurrency that are no more say nothing of those that are
+    present = metrics.since(deployed.changed_at)
     windows = [item for item in history if item.ended_at > metrics.start]
     return Usage(
         requests=int(metrics.total("Invocations")),
@@ -139,8 +164,8 @@ def read_usage(
         cold_starts=metrics.count("ModelSetupTime"),
         setup_mean_s=None if setup_us is None else setup_us / 1e6,
         setup_max_s=None if setup_max_us is None else setup_max_us / 1e6,
-        memory_max_percent=metrics.largest("MemoryUtilization", RESOURCES),
-        concurrency_max_ratio=metrics.largest("ServerlessConcurrentExecutionsUtilization"),
+        memory_max_percent=present.largest("MemoryUtilization", RESOURCES),
+        concurrency_max_ratio=present.largest("ServerlessConcurrentExecutionsUtilization"),
         model_age_days=(now - deployed.model_created_at).total_seconds() / DAY_S,
         image_age_days=None
         if image.pushed_at is None

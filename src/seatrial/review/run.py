@@ -40,25 +40,9 @@ SERVICES = ("sagemaker", "cloudwatch", "ecr", "s3", "ce")
 def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datetime) -> Review:
     """Everything that can be said of the last `days` of the endpoint."""
     clients = {name: client(name, region=config.region) for name in SERVICES}
-    limits, deployed = load_limits(), read_deployed(endpoint_name, clients["sagemaker"])
-    prices = with_given(load_prices(config.region), config.prices, today=now.date())
+    deployed = read_deployed(endpoint_name, clients["sagemaker"])
     metrics = _metrics(endpoint_name, deployed, clients["cloudwatch"], days=days, now=now)
-    usage = _usage(metrics, deployed, config, prices, clients)
-    logged, age = usage.logged, now - deployed.created_at
-    served_days = min(float(days), max(1.0, age.total_seconds() / DAY_S))
-    situation = Situation(
-        usage=usage,
-        serving=_serving(deployed, config, limits),
-        config=config,
-        limits=limits,
-        days=days,
-        served_days=served_days,
-        usd_per_gb_second=prices.usd("serverless_usd_per_gb_second"),
-        realtime=_realtime(
-            metrics, deployed, usage, prices, days=min(math.ceil(served_days), MAX_DAYS)
-        ),
-        data_usd_a_request=None if logged is None else data_usd_a_request(logged.calls, prices),
-    )
+    situation = _situation(metrics, deployed, config, clients, days=days)
     return Review(
         endpoint_name=endpoint_name,
         variant_name=deployed.variant_name,
@@ -69,8 +53,30 @@ def review_endpoint(endpoint_name: str, config: Config, *, days: int, now: datet
         provisioned_concurrency=deployed.provisioned_concurrency,
         usd_a_month=situation.usd_a_month(deployed.memory_size_mb),
         usd_a_month_by_tier=situation.usd_a_month_by_tier,
-        usage=usage,
+        usage=situation.usage,
         advice=advise(situation),
+    )
+
+
+def _situation(
+    metrics: Metrics, deployed: Deployed, config: Config, clients: Mapping[str, Any], *, days: int
+) -> Situation:
+    now, limits = metrics.end - PRESENT, load_limits()
+    prices = with_given(load_prices(config.region), config.prices, today=now.date())
+    usage = _usage(metrics, deployed, config, prices, clients)
+    logged, age = usage.logged, now - deployed.created_at
+    served_days = min(float(days), max(1.0, age.total_seconds() / DAY_S))
+    whole_days = min(math.ceil(served_days), MAX_DAYS)
+    return Situation(
+        usage=usage,
+        serving=_serving(deployed, config, limits),
+        config=config,
+        limits=limits,
+        days=days,
+        served_days=served_days,
+        usd_per_gb_second=prices.usd("serverless_usd_per_gb_second"),
+        realtime=_realtime(metrics, deployed, usage, prices, days=whole_days),
+        data_usd_a_request=None if logged is None else data_usd_a_request(logged.calls, prices),
     )
 
 
