@@ -559,6 +559,9 @@ class Asked:
 
     wait_for_ping = wait_for_port
 
+    def cpu_s(self) -> float:
+        return 0.002 * len(self.log)  # 2 ms a request, of whomever
+
     def invoke(self, payload: Payload) -> Reply:
         self.log.append(f"{self.name} {payload.name}")
         if self.fails_at and len(self.log) >= self.fails_at:
@@ -595,6 +598,8 @@ def test_tiers_take_turns_by_blocks_whose_first_period_goes_uncounted() -> None:
         assert [item["payload"] for item in run.latencies()] == ["quick", "slow"]
         assert {item["requests"] for item in run.latencies()} == {40}
         assert [item["latency_mean_ms"] for item in run.latencies()] == pytest.approx([ms, ms])
+        taken_s = [item["cpu_s_per_request"] for item in run.latencies()]
+        assert taken_s == pytest.approx([0.002, 0.002])
 
 
 def test_a_tier_whose_server_ends_keeps_what_it_has_and_the_others_go_on() -> None:
