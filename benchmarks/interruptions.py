@@ -77,7 +77,8 @@ def prepare(cloud: Any, root: Path) -> Any:
     topic = config.monitoring.alert_topic_arn.rsplit(":", 1)[-1]
     cloud.client("sns").create_topic(Name=topic)
     create_endpoint(cloud.client("sagemaker"), config)
-    assert watch(place, "warm", MOVED, f"s3://{BUCKET}/labels/").alert, "a week without an alert"
+    if not watch(place, "warm", MOVED, f"s3://{BUCKET}/labels/").alert:
+        raise RuntimeError("the warm week is no alert, so React would have nobody to tell")
     return place
 
 
