@@ -56,7 +56,6 @@ def prepare(cloud: Any, root: Path) -> Any:
         bucket=BUCKET,
         endpoint={"name": ENDPOINT},
         tracking={"mlflow_uri": f"sqlite:///{root / 'mlflow.db'}"},
-        monitoring={"domain_classifier": True},
     )
     (root / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     write_candidates(root)
@@ -69,7 +68,7 @@ def prepare(cloud: Any, root: Path) -> Any:
     truth = rows_from(MOVED, 7, seed=2, warmer=20)
     lines = b"\n".join(serve(truth, Model.load(root / "model"), "warm"))
     for name, body in (("a.gz", gzip.compress(lines)), ("b", b"{}"), ("c", lines[:100_000])):
-        key = f"predictions/{ENDPOINT}/AllTraffic/2024/04/01/01/{name}"
+        key = f"predictions/{ENDPOINT}/AllTraffic/2024/04/08/01/{name}"
         cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
     labels = truth.assign(event_id=[f"warm-{at // 8}" for at in truth.index], row=truth.index % 8)
     labels = labels.rename(columns={"late": "label"})[["event_id", "row", "label"]]
@@ -78,7 +77,8 @@ def prepare(cloud: Any, root: Path) -> Any:
     topic = config.monitoring.alert_topic_arn.rsplit(":", 1)[-1]
     cloud.client("sns").create_topic(Name=topic)
     create_endpoint(cloud.client("sagemaker"), config)
-    watch(place, "warm", MOVED, f"s3://{BUCKET}/labels/")
+    if not watch(place, "warm", MOVED, f"s3://{BUCKET}/labels/").alert:
+        raise RuntimeError("the warm week is no alert, so React would have nobody to tell")
     return place
 
 
