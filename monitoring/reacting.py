@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,14 @@ class Reacting:
             # a change that was begun, and is not known to have ended well
             endpoint = "unknown" if isinstance(error, DeploymentError) else "unchanged"
             return _not_done(kind, f"failed: {error}", endpoint=endpoint)
+
+    def attempt(self, kind: str, do: Callable[[], Reaction]) -> None:
+        """Do what every window gets; what fails is told, and the rest is done all the same."""
+        try:
+            self.done.append(do())
+        except SeatrialError as error:
+            self.failures.append(error)
+            self.done.append(_not_done(kind, f"failed: {error}"))
 
     def _is_news(self, decision: Decision) -> bool:
         """True of telling what was just begun, however short the last message is ago."""

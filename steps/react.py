@@ -65,18 +65,20 @@ def react(
 ) -> Monitoring:
     """Act, then metrics and MLflow; monitoring.json says what was done, and what was not and why.
 
-    It is written before MLflow's run, which keeps a copy, and again with that run in it. An act
-    that failed is raised when everything else is done and written.
+    It is written before MLflow's run, which keeps a copy, and again with that run in it. What
+    failed is raised when everything else is done and written.
     """
     path = output / "monitoring.json"
     reacting = Reacting(findings, config, clients, now())
     reacting.carry_out()
     done = reacting.done
-    done.append(put_metrics(metric_data(findings), clients["cloudwatch"]))
+    reacting.attempt(
+        "cloudwatch", lambda: put_metrics(metric_data(findings), clients["cloudwatch"])
+    )
     write_contract(verdict(findings, done), path)
     files = [path, *(item for item in artifacts if item.is_file())]
     if config.tracking.mlflow_uri is not None:
-        done.append(log_run(config.tracking, findings, done, files))
+        reacting.attempt("mlflow", lambda: log_run(config.tracking, findings, done, files))
     result = verdict(findings, done)
     write_contract(result, path)
     page = output / "monitoring.html"

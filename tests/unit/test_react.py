@@ -687,6 +687,20 @@ def test_what_fails_is_told_and_the_rest_is_done_and_only_that_again(tmp_path: P
     assert whole.names == ["put_events", "put_metric_data"]
 
 
+def test_metrics_that_fail_keep_nothing_else_from_being_written(tmp_path: Path) -> None:
+    aws = FakeAws(broken="put_metric_data")
+    with pytest.raises(CloudError, match="cloudwatch:PutMetricData"):
+        react_with(aws, HOT, tmp_path)
+    [told] = [
+        item
+        for item in read_contract(Monitoring, tmp_path / "monitoring.json").reactions
+        if item.kind == "cloudwatch"
+    ]
+    assert (told.done, told.detail.startswith("failed: ")) == (False, True)
+    uploaded = {name.rsplit("/", 1)[1] for name in aws.objects}
+    assert uploaded >= {"monitoring.json", "monitoring.html", "verdict.json"}
+
+
 def test_retraining_without_a_pipeline_is_a_mistake_in_the_configuration() -> None:
     with pytest.raises(ConfigError, match="retraining_pipeline"):
         load_config(None, reactions={"decay": ["retrain"]})
