@@ -5,7 +5,8 @@
         interpreter: /path/to/.venv-serving/bin/python
         serve: [python3, -m, seatrial.serving]
 
-The interpreter's folder comes first in PATH, so `python3` in an entrypoint or in `serve` is it.
+A URI may be a pattern with * for any characters; one that is spelled out goes before it. The
+interpreter's folder comes first in PATH, so `python3` in an entrypoint or in `serve` is it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
@@ -44,14 +46,16 @@ class ImageMap(Contract):
 
     def find(self, uri: str) -> Image:
         """The image of that URI; AwsError if the map does not know it."""
-        try:
+        if uri in self.images:
             return self.images[uri]
-        except KeyError:
-            raise AwsError(
-                "ValidationException",
-                f"localcloud: the image map does not know {uri!r}; it knows "
-                f"{', '.join(sorted(self.images)) or 'none'}. Add it to the file given as --images",
-            ) from None
+        for pattern, image in self.images.items():
+            if fnmatchcase(uri, pattern):
+                return image
+        raise AwsError(
+            "ValidationException",
+            f"localcloud: the image map does not know {uri!r}; it knows "
+            f"{', '.join(sorted(self.images)) or 'none'}. Add it to the file given as --images",
+        )
 
 
 def read_image_map(path: Path) -> ImageMap:
@@ -78,12 +82,20 @@ def read_image_map(path: Path) -> ImageMap:
 
 
 def default_image_map(toolbox_uri: str, serving_uri: str, serving_python: str | None) -> ImageMap:
-    """This interpreter for the toolbox; `serving_python`, else this one too, for serving."""
+    """This interpreter for the toolbox; `serving_python`, else this one too, for serving.
+
+    They stand for the images that every project has by default, too.
+    """
     serve = ("python3", "-m", "seatrial.serving")
+    toolbox = Image(interpreter=sys.executable, serve=serve)
+    serving = Image(interpreter=serving_python or sys.executable, serve=serve)
+    registry = "*.dkr.ecr.*.amazonaws.com"
     return ImageMap(
         images={
-            toolbox_uri: Image(interpreter=sys.executable, serve=serve),
-            serving_uri: Image(interpreter=serving_python or sys.executable, serve=serve),
+            toolbox_uri: toolbox,
+            serving_uri: serving,
+            f"{registry}/*-toolbox:latest": toolbox,
+            f"{registry}/*-serving:latest": serving,
         }
     )
 

@@ -72,11 +72,9 @@ NewCloud = Callable[..., AbstractContextManager[RunningCloud]]
 
 
 def image_map() -> ImageMap:
-    """The images of the projects whose pipelines run on a shared cloud, and what stands in."""
-    ours: dict[str, Image] = {}
-    for project in ("seatrial", "built"):
-        images = load_config(project=project).images
-        ours |= default_image_map(images.toolbox, images.serving, None).images
+    """Our own images, whatever the project, and what stands in."""
+    images = load_config().images
+    ours = default_image_map(images.toolbox, images.serving, None).images
     tiny = Image(interpreter=sys.executable, serve=("python3", str(TINY_SERVER)))
     doubling = Image(
         interpreter=sys.executable, serve=("python3", "-I", "-S", str(DOUBLING_SERVER))

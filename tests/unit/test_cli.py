@@ -145,7 +145,7 @@ COST = ("cost", "--duration-ms", "100", "--cold-start-s", "2")
     ("words", "said"),
     [
         (("cost", "--shape", "steady", "--requests-a-month", "9"), "--profile, --duration-ms"),
-        (COST, "--traffic, --endpoint, --shape"),
+        (COST, "--traffic, --endpoint, --review, --shape"),
         ((*COST, "--shape", "steady", "--traffic", "x.csv"), "--traffic and --shape"),
         ((*COST, "--shape", "steady"), "--requests-a-month"),
         ((*COST[:3], "--shape", "steady", "--requests-a-month", "9"), "--cold-start-s"),
