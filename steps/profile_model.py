@@ -609,16 +609,14 @@ class TreeMemory:
     def _rollups(self, pids: list[int]) -> list[dict[str, int]]:
         """Of all of them; where that is much more than ever, the lesser of two readings.
 
-        While a page comes to be shared, the one that had it may be read before and the other after;
-        read in reverse it is the other way round. What is private and brief has its own mark.
+        While a page comes to be shared, or is let go of by one after the other, one of them may be
+        read before and another after; read in reverse it is the other way round. What is private
+        and brief has its own mark.
         """
         rollups = read_rollups(pids)
-        total = sum(map(_own_pss, rollups))
-        if total > self._most + SURPRISE_KB:
-            again = read_rollups(pids[::-1])
-            rollups = min(rollups, again, key=lambda items: sum(map(_own_pss, items)))
-            total = sum(map(_own_pss, rollups))
-        self._most = max(self._most, total)
+        if _all_pss(rollups) > self._most + SURPRISE_KB:
+            rollups = min(rollups, read_rollups(pids[::-1]), key=_all_pss)
+        self._most = max(self._most, _all_pss(rollups))
         return rollups
 
     def _spike(self, pid: int, status: dict[str, int]) -> int:
@@ -630,6 +628,10 @@ class TreeMemory:
 def read_rollups(pids: Sequence[int]) -> list[dict[str, int]]:
     """What each of the processes has by kind, in kB."""
     return [_kilobytes(_read(f"/proc/{pid}/smaps_rollup")) for pid in pids]
+
+
+def _all_pss(rollups: Sequence[dict[str, int]]) -> int:
+    return sum(_own_pss(item) + item.get("Pss_File", 0) for item in rollups)
 
 
 def _own_pss(rollup: dict[str, int]) -> int:
@@ -871,7 +873,7 @@ class Watch(threading.Thread):
         self._tree, self._cgroup, self._memory_stop_mb = tree, cgroup, memory_stop_mb
         self._memory = TreeMemory(tree, tmpfs or Tmpfs(()))
         self._since = time.monotonic()
-        self._cgroup_peak_mb = 0.0
+        self._cgroup_peak_mb = self._given_back_mb = 0.0
         self._end = threading.Event()
 
     @property
@@ -904,8 +906,9 @@ class Watch(threading.Thread):
     def look(self) -> float:
         """The tree's memory now, in MB."""
         with self.looking:
+            before_mb = self._given_back()
             seen = self._memory.look()
-            self.peak_mb = max(self.peak_mb, seen.peak, self._cgroup_peak(seen.files))
+            self.peak_mb = max(self.peak_mb, seen.peak, self._cgroup_peak(seen.files, before_mb))
             self.tmpfs_mb = max(self.tmpfs_mb, seen.tmpfs)
             if seen.now:
                 self.series.add(time.monotonic() - self._since, seen.now)
@@ -921,18 +924,27 @@ class Watch(threading.Thread):
         if self._cgroup is not None:
             self.page_cache_mb = self._cgroup.page_cache_mb()
 
-    def _cgroup_peak(self, files_mb: float) -> float:
+    def _given_back(self) -> float:
+        """What the kernel would free; looked at only if the cgroup's peak rose since then."""
+        if self._cgroup is None or self._cgroup.peak_mb() <= self._cgroup_peak_mb:
+            return 0.0
+        return self._cgroup.given_back_mb()
+
+    def _cgroup_peak(self, files_mb: float, before_mb: float) -> float:
         """The cgroup's peak without page cache, if it rose since the last look; else 0.
 
-        The cache is that of now: files stay cached for longer than the time between two looks.
+        The cache is the most of the last look's, of that before this one and of that after it: it
+        grows while a file is read, and is gone at once with a file that is deleted after that.
         """
         if self._cgroup is None:
             return 0.0
-        peak_mb = self._cgroup.peak_mb()
+        peak_mb, most_mb = self._cgroup.peak_mb(), max(before_mb, self._given_back_mb)
         if peak_mb <= self._cgroup_peak_mb:
+            self._given_back_mb = 0.0
             return 0.0
         self._cgroup_peak_mb = peak_mb
-        return peak_mb - self._cgroup.given_back_mb() + files_mb
+        self._given_back_mb = self._cgroup.given_back_mb()
+        return peak_mb - max(most_mb, self._given_back_mb) + files_mb
 
 
 # ---- behaviour

@@ -327,6 +327,60 @@ def test_the_cgroup_s_peak_counts_without_page_cache_and_with_mapped_files(tmp_p
     assert watched.peak_mb == 780
 
 
+class Group:
+    """Stands in for a Cgroup of 20 MB whose file of 300 is deleted right after it was read."""
+
+    def __init__(self, *cached_mb: float) -> None:
+        self.cached_mb = list(cached_mb)
+
+    def peak_mb(self) -> float:
+        return 320
+
+    def given_back_mb(self) -> float:
+        return self.cached_mb.pop(0)
+
+
+@pytest.mark.parametrize(
+    "cached_mb",
+    [
+        pytest.param((100, 300), id="still read during the look"),
+        pytest.param((300, 120), id="deleted during the look"),
+    ],
+)
+def test_a_file_that_is_deleted_after_its_peak_is_no_memory(cached_mb: tuple[float, ...]) -> None:
+    watched = watch(Memory(Look(20, 20, 0)), Group(*cached_mb))  # type: ignore[arg-type]
+    watched.look()
+    assert watched.peak_mb == 20
+
+
+def test_the_cache_at_the_last_look_counts_where_the_peak_rose_since() -> None:
+    class Rising(Group):
+        peaks = itertools.chain([300, 300], itertools.repeat(320))
+
+        def peak_mb(self) -> float:
+            return next(self.peaks)
+
+    group = Rising(280, 280, 150, 90)
+    watched = watch(Memory(Look(20, 20, 0), Look(20, 20, 0)), group)  # type: ignore[arg-type]
+    watched.look()
+    watched.look()
+    assert watched.peak_mb == 320 - 280
+
+
+def test_a_file_that_its_mappers_let_go_of_one_after_the_other_counts_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def rollup(file_kb: int) -> dict[str, int]:
+        return {"Pss_Anon": 1000, "Pss_Shmem": 0, "Pss_File": file_kb}
+
+    # of 300 MB, in three processes of which the first two end while they are read
+    readings = [[rollup(100_000), rollup(150_000), rollup(300_000)], [rollup(300_000)]]
+    monkeypatch.setattr(profile_model, "read_rollups", lambda _: readings.pop(0))
+    memory = profile_model.TreeMemory(ProcessTree(), profile_model.Tmpfs(()))
+    assert memory._rollups([1, 2, 3]) == [rollup(300_000)]
+    assert not readings
+
+
 @pytest.mark.parametrize(
     ("peak_mb", "stopped"),
     [
