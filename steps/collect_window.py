@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,6 +140,8 @@ def collect(
     from seatrial.serving.signature import read_signature
 
     s3, records_uri = clients["s3"], watched.records_uri
+    # a run that was ended here has left half of a file, under a name of its own
+    shutil.rmtree(output / "baseline", ignore_errors=True)
     baseline = S3(s3).download_folder(watched.baseline_uri, output / "baseline")
     file = WindowFile(output, read_contract(ModelSignature, baseline / "signature.json"))
     gathering = Gathering(

@@ -23,6 +23,7 @@ from interrupted import (
     broken_promises,
     interrupt,
     plan_of,
+    plan_of_collecting,
     plan_of_reacting,
     told_of_each,
 )
@@ -538,6 +539,15 @@ def test_a_step_that_is_killed_and_run_again_writes_the_same(
     found = interrupt(plan, points=points)
     assert found.wrong == []
     assert act in found.acts
+
+
+def test_a_baseline_that_was_being_fetched_leaves_no_half_of_a_file(
+    place: Place, warm_week: Any, tmp_path: Path
+) -> None:
+    plan = plan_of_collecting(place, MOVED, tmp_path / "out")
+    found = interrupt(plan, points=0, also="signature.json", fresh=True)
+    assert found.wrong == []
+    assert any(act.startswith("opened signature.json") for act in found.acts)
 
 
 def test_react_that_is_killed_loses_no_message_and_repeats_only_what_it_could_not_note(
