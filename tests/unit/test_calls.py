@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from one_day import CONTRACT, DAY, START
 
-from seatrial.contracts import InputColumn, ModelSignature, OutputColumn
 from seatrial.contracts.calls import CallGroup, Calls, Spread
 from seatrial.monitoring.call_files import side_by_side
 from seatrial.monitoring.calls import merged
 from seatrial.monitoring.span import Span
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
-DAY = Span(START, START + timedelta(days=1))
 HOUR = int(START.timestamp()) // 3600
-CONTRACT = ModelSignature(
-    task="regression",
-    model_file="model.onnx",
-    inputs=(InputColumn(name="x", type="double", required=True, onnx_input="x"),),
-    outputs=(OutputColumn(name="y", type="double", onnx_output="y"),),
-    label=None,
-    score="y",
-    input_example=({"x": 1.0},),
-)
 
 
 def line(event_id: str, asked: str = "1.5\n", *, hour: float = 1, **ours: Any) -> bytes:

@@ -6,14 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from one_day import CONTRACT, DAY, START
 
-from seatrial.contracts import InputColumn, ModelSignature, OutputColumn, Window
+from seatrial.contracts import InputColumn, Window
 from seatrial.errors import InputError
 from seatrial.monitoring.arrivals import Block
 from seatrial.monitoring.bodies import UnfitError, read_bodies
@@ -25,17 +26,6 @@ from seatrial.serving.arrays import decode
 from seatrial.serving.errors import ServingError
 from seatrial.serving.signature import Column, Signature
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
-DAY = Span(START, START + timedelta(days=1))
-CONTRACT = ModelSignature(
-    task="regression",
-    model_file="model.onnx",
-    inputs=(InputColumn(name="x", type="double", required=True, onnx_input="x"),),
-    outputs=(OutputColumn(name="y", type="double", onnx_output="y"),),
-    label=None,
-    score="y",
-    input_example=({"x": 1.0},),
-)
 Gather = Callable[..., Any]  # conftest.py
 
 
