@@ -1,6 +1,6 @@
 """What the profiler's figures are worth: memory peaks, the choice of a tier, latencies, verdicts.
 
-    .venv/bin/python benchmarks/profiling.py [--only peaks|tiers|latency|corpus …] [--json FILE]
+    .venv/bin/python benchmarks/profiling.py [--only PART …] [--json FILE]
 
 Not called profile.py: the standard library has a module of that name, which cProfile imports. It
 needs Linux and the right to make cgroups: the truth is what the kernel does at a hard cap.
@@ -22,11 +22,12 @@ from optimize_report import Target, say
 from profiling_corpus import HEADROOM_RATIO, Case, run_corpus
 from profiling_latency import report_latency
 from profiling_peaks import METHODS, OURS, Peak, measure_peaks
+from profiling_threads import report_threads, try_threads
 from profiling_tiers import AWS_REQUESTS, Choice, ModelRun, choices, run_models
 
 from seatrial.localcloud.images import serving_python
 
-PARTS = ("peaks", "tiers", "latency", "corpus")
+PARTS = ("peaks", "tiers", "latency", "threads", "corpus")
 FEWEST_CASES = 40
 ALLOWED_EXCESS = 0.05
 
@@ -166,6 +167,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures["models"] = [model_figures(run) for run in runs]
             targets += report_latency(runs) if "latency" in args.only else []
             targets += report_choices(runs) if "tiers" in args.only else []
+        if "threads" in args.only:
+            tried = try_threads(folders["threads"], python)
+            report_threads(tried)
+            figures["threads"] = [asdict(item) for item in tried]
         if "corpus" in args.only:
             cases = run_corpus(folders["corpus"], python)
             targets += report_corpus(cases)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,7 +131,13 @@ def _option(name: str) -> str:
 
 @contextlib.contextmanager
 def caged(
-    subject: Subject, folder: Path, cgroups: Cgroups, *, memory_mb: int, vcpus: float | None
+    subject: Subject,
+    folder: Path,
+    cgroups: Cgroups,
+    *,
+    memory_mb: int,
+    vcpus: float | None,
+    told: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """The server in a cgroup with a tier's memory and CPU, as localcloud's sandboxes are."""
     cage = cgroups.cage(f"bench-{time.monotonic_ns()}", memory_mb=memory_mb, vcpus=vcpus)
@@ -143,6 +149,7 @@ def caged(
         "SEATRIAL_HOST": "127.0.0.1",
         "TMPDIR": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **(told or {}),
     }
     process = subprocess.Popen(
         cage.command(subject.command),

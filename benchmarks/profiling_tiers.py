@@ -21,6 +21,7 @@ from profiling_truth import CORES, LIMITS, Servers, TierTruth, measure_pass, tru
 from seatrial.config import load_config
 from seatrial.contracts import PayloadProfile, Profile
 from seatrial.cost.prices import load_prices
+from seatrial.limits import tier_threads
 from seatrial.pipelines.readiness import profile_arguments
 from seatrial.readiness.latency import latency_at, tier_latency
 from seatrial.readiness.tiers import choose_tier
@@ -73,8 +74,8 @@ class ModelRun:
         The verdict's is left out where the profile has no requests under the tier's quota.
         """
         [candidate] = self.profile.candidates
-        whole = whole_latency(candidate, self.payload)
         size, mb_per_vcpu = truth.memory_size_mb, LIMITS.mb_per_vcpu.value
+        whole = whole_latency(candidate, self.payload, tier_threads(size, mb_per_vcpu))
         seen = latency_at(candidate, self.payload, size, mb_per_vcpu)
         if whole is None or seen is None:
             return {}

@@ -15,7 +15,7 @@ import http.client
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
@@ -23,7 +23,7 @@ from typing import Any
 
 from profiling_runs import Body, Running, Subject, caged, percentile
 
-from seatrial.limits import load_limits
+from seatrial.limits import load_limits, tier_environment
 
 CORES = len(os.sched_getaffinity(0))
 LIMITS = load_limits()
@@ -72,7 +72,7 @@ def _figure_ms(found_ms: Sequence[float], kind: str, fewest: int = FEWEST_FOR_P9
 
 
 @dataclass
-class _Asked:
+class Asked:
     """One tier's server, and what it took so far, before and after the profile's blocks."""
 
     running: Running
@@ -122,7 +122,7 @@ class Servers:
     def __init__(self, subject: Subject, folder: Path, cgroups: Any, sizes: Sequence[int]) -> None:
         self._subject, self._folder, self._cgroups = subject, folder, cgroups
         self._sizes, self._up = sizes, contextlib.ExitStack()
-        self._asked: dict[int, _Asked] | None = None
+        self._asked: dict[int, Asked] | None = None
 
     def __enter__(self) -> Servers:
         return self
@@ -152,21 +152,33 @@ class Servers:
         return {size: tuple(item.found_ms[side]) for size, item in self.asked.items()}
 
     @property
-    def asked(self) -> dict[int, _Asked]:
+    def asked(self) -> dict[int, Asked]:
         """The servers, by tier."""
         if self._asked is None:
             self._asked = dict(self._start())
         return self._asked
 
-    def _start(self) -> Iterator[tuple[int, _Asked]]:
+    def _start(self) -> Iterator[tuple[int, Asked]]:
         for size in self._sizes:
-            vcpus = min(size / LIMITS.mb_per_vcpu.value, CORES)
-            place = self._folder / str(size)
-            place.mkdir(parents=True)
-            cage = caged(self._subject, place, self._cgroups, memory_mb=size, vcpus=vcpus)
-            running, body = self._up.enter_context(cage), self._subject.bodies[0]
-            if running.ready() and running.invoke(body) and not running.killed:
-                yield size, _Asked(running, body)
+            place, told = self._folder / str(size), tier_environment(size, {})
+            one = ask(self._subject, place, self._cgroups, size, told)
+            asked = self._up.enter_context(one)
+            if asked is not None:
+                yield size, asked
+
+
+@contextlib.contextmanager
+def ask(
+    subject: Subject, place: Path, cgroups: Any, memory_size_mb: int, told: Mapping[str, str]
+) -> Iterator[Asked | None]:
+    """A server in that tier's cgroup, told these variables; None if it does not hold the model."""
+    vcpus = min(memory_size_mb / LIMITS.mb_per_vcpu.value, CORES)
+    place.mkdir(parents=True)
+    cage = caged(subject, place, cgroups, memory_mb=memory_size_mb, vcpus=vcpus, told=told)
+    with cage as running:
+        body = subject.bodies[0]
+        held = running.ready() and running.invoke(body) and not running.killed
+        yield Asked(running, body) if held else None
 
 
 def measure_pass(

@@ -88,6 +88,7 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
             *("--output", output_path("profile")),
             *("--image", config.images.serving),
             *profile_arguments(config),
+            *environment_arguments(config),
         ],
         inputs=[candidates, code],
         outputs=["profile"],
@@ -168,6 +169,12 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     steps = [optimize, profile, baseline, judge, ready]
     parameters = [package, approved_at, config_parameter]
     return definition_json(config.readiness_pipeline, parameters, steps, session)
+
+
+def environment_arguments(config: Config) -> list[str]:
+    """The endpoint's variables: what is profiled has to be what is deployed."""
+    pairs = config.endpoint.environment.items()
+    return [part for name, value in pairs for part in ("--environment", f"{name}={value}")]
 
 
 def profile_arguments(config: Config) -> list[str]:

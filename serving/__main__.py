@@ -25,6 +25,7 @@ from seatrial.serving.recorder import Recorder
 from seatrial.serving.server import Server
 from seatrial.serving.settings import Settings, read_settings
 from seatrial.serving.signature import Signature, has_code, read_signature
+from seatrial.serving.threads import thread_count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,9 @@ def serve(settings: Settings) -> None:
     records = Records.take_over_stdout(max_line_bytes=settings.max_record_bytes)
     with bind(settings.host, settings.port) as listener:
         signature, respond = load(
-            settings.model_dir, threads=settings.threads, keep_columns=settings.recording.redacts
+            settings.model_dir,
+            threads=thread_count(settings.threads),
+            keep_columns=settings.recording.redacts,
         )
         settings.recording.require_columns(signature.input_names)
         try_example(respond, signature)

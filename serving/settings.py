@@ -23,7 +23,7 @@ class Identity(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """`threads` None: one for each CPU that the process may use.
+    """`threads`: at most so many compute, and no more than there are CPUs that it may use.
 
     `accept_time`: a caller may say when its request was made, for replaying history.
     `max_record_bytes`: the longest line of the log; a longer record is written in parts.

@@ -12,17 +12,20 @@ if TYPE_CHECKING:
 _CGROUP = "/sys/fs/cgroup"
 
 
-def thread_count(cgroup: Path | str = _CGROUP) -> int:
-    """The CPUs that the process is allowed on, or fewer if its cgroup has a smaller share.
+def thread_count(at_most: int | None = None, *, cgroup: Path | str = _CGROUP) -> int:
+    """The CPUs that the process is allowed on, or fewer if its cgroup has a smaller share, rounded.
 
-    Threads beyond the share only wait for one another: the quota stops all of them at once.
+    Threads beyond the share wait for those that the quota stops, and use it up while they do.
     """
     if hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
     else:
         allowed = os.cpu_count() or 1
+    bounds = [allowed] if at_most is None else [allowed, at_most]
     share = cpu_share(cgroup)
-    return allowed if share is None else max(1, min(allowed, math.ceil(share)))
+    if share is not None:
+        bounds.append(math.floor(share + 0.5))
+    return max(1, min(bounds))
 
 
 def cpu_share(cgroup: Path | str = _CGROUP) -> float | None:

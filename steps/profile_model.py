@@ -31,11 +31,13 @@ How each figure is measured
     scaled     The samples' own rows, repeated up to the service's payload limit.
     growth     A sustained run of the smallest payload; see `growth`.
     tiers      A cold start and the samples again, in a cgroup with the CPU quota of each tier that
-               this machine's cores can hold. Where no such cgroup can be made there are none. A
-               machine's speed drifts by a third within minutes, so the tiers take turns: a server
-               of each is up, and one without a quota if there are larger tiers, but only one at a
-               time is asked, some requests in a block. One after another where memory is short, or
-               where two servers would meet at a fixed port or socket.
+               this machine's cores can hold; where no such cgroup can be made there are none. The
+               server is told how many threads to compute with (`tier_threads`), as the endpoint is,
+               and each number of threads is tried without a quota too: what is not measured is
+               predicted from those. A machine's speed drifts by a third within minutes, so all take
+               turns: a server of each is up, but only one at a time is asked, some requests in a
+               block. One after another where memory is short, or where two servers would meet at a
+               fixed port or socket; then without those on all cores.
     time       Cold starts and one request of each sample are always measured. What else there is
                has a time, each part and the whole; a slow model gets fewer requests, and what
                would not end in time is left out. `cut_short` says which, and a percentile that
@@ -1540,9 +1542,11 @@ class Profiler:
         payloads: Sequence[Payload],
         limits: Limits,
         image: str | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.command, self.payloads, self.limits = command, payloads, limits
         self.image = image  # its name, if it was told: it cannot be seen from inside
+        self.environment = environment or {}  # more, as the container has it
         self.cgroups = find_cgroups()
         self.cpu_groups = find_cpu_groups() if limits.tiers.budget.requests else None
         self.smallest = min(self.payloads, key=lambda item: len(item.body))
@@ -1570,7 +1574,15 @@ class Profiler:
 
     def server(self, model: Path) -> Server:
         """A fresh server, not yet started."""
-        return Server(self.command, model, self.limits, self.cgroups.make())
+        server = Server(self.command, model, self.limits, self.cgroups.make())
+        server.environment.update(self.environment)
+        return server
+
+    def server_of_tier(self, model: Path, limits: Limits, group: CpuGroup | None) -> Server:
+        """The same under a quota, or under none, and without a cgroup for its memory."""
+        server = Server(self.command, model, limits, cpu_group=group)
+        server.environment.update(self.environment)
+        return server
 
     def count_uncompiled(self, archive: Path) -> int | None:
         """Modules that the server compiles at every start; None if it is not Python or fails."""
@@ -1717,8 +1729,10 @@ class Bench:
     def tiers(self, result: dict[str, Any]) -> dict[str, Any]:
         """A cold start and the samples with each tier's CPU; none where no quota can be had."""
         found: dict[str, Any] = {"tier_starts": [], "tier_latencies": [], "whole_latencies": []}
-        runs = tier_runs(self._limits.tiers, len(os.sched_getaffinity(0)), result)
-        if self._profiler.cpu_groups is None or not runs:
+        cores = len(os.sched_getaffinity(0))
+        quotas = self._profiler.cpu_groups is not None
+        runs = tier_runs(self._limits.tiers, cores, result, quotas=quotas)
+        if not runs or not self._limits.tiers.budget.requests:
             return found
         end = time.monotonic() + self._left_s(self._limits.tiers.budget.seconds)
         alone = self._why_alone(len(runs), result["peak_memory_mb"])
@@ -1728,7 +1742,7 @@ class Bench:
             batches = [[run] for run in runs if run.memory_size_mb is not None]
         for number, batch in enumerate(batches):
             todo = [run for later in batches[number:] for run in later]
-            self._plan(batch, max(0.0, end - time.monotonic()), sum(1 / r.vcpus for r in todo))
+            self._plan(batch, max(0.0, end - time.monotonic()), sum(1 / r.busy_cpus for r in todo))
             self._in_turn(batch)
         for run in runs:
             found["tier_starts"] += run.starts
@@ -1750,7 +1764,7 @@ class Bench:
     def _plan(self, batch: Sequence[TierRun], seconds: float, slowness: float) -> None:
         """Share the time out: less CPU takes longer. Says what does not fit."""
         for run in batch:
-            late = run.plan(self._profiler.payloads, seconds / run.vcpus / slowness)
+            late = run.plan(self._profiler.payloads, seconds / run.busy_cpus / slowness)
             if late:
                 self._cut(f"{run.label}: {', '.join(late)} left out, too slow for its time")
 
@@ -1769,14 +1783,15 @@ class Bench:
 
     def _start(self, run: TierRun, limits: Limits, up: contextlib.ExitStack) -> None:
         """Start its server under its quota, until `up` ends."""
-        groups = self._profiler.cpu_groups
-        assert groups is not None  # noqa: S101 - `tiers` has looked
-        try:
-            group = groups.make(run.vcpus)  # from the start: a server may count its CPUs
-        except OSError as error:  # it is more than a group above it has
-            run.failure = f"no such quota can be had here ({error})"
-            return
-        server = Server(self._profiler.command, self._model, limits, cpu_group=group)
+        groups, group = self._profiler.cpu_groups, None
+        if run.memory_size_mb is not None and groups is not None:
+            try:
+                group = groups.make(run.vcpus)  # from the start: a server may count its CPUs
+            except OSError as error:  # it is more than a group above it has
+                run.failure = f"no such quota can be had here ({error})"
+                return
+        server = self._profiler.server_of_tier(self._model, limits, group)
+        server.environment.setdefault("SEATRIAL_THREADS", str(run.threads))
         server.look_every_s = IDLE_LOOK_EVERY_S
         up.enter_context(server)
         with contextlib.suppress(ServerError):
@@ -1885,11 +1900,25 @@ def available_mb(root: Path = Path("/sys/fs/cgroup")) -> float:
     return min(free)
 
 
-def tier_runs(tiers: Tiers, cores: int, result: dict[str, Any]) -> list[TierRun]:
-    """A run of each tier that the cores can hold, and one on all cores if there are larger ones."""
-    runs = [TierRun(size, size / tiers.mb_per_vcpu, result) for size in tiers.sizes_mb]
-    held = [run for run in runs if run.vcpus <= cores]
-    return [*held, TierRun(None, cores, result)] if held and len(held) < len(runs) else held
+def tier_runs(tiers: Tiers, cores: int, result: dict[str, Any], *, quotas: bool) -> list[TierRun]:
+    """A run of each tier whose quota the cores can hold, if there are quotas; and on all cores.
+
+    Of the latter one for each number of threads, as far as there are cores for them.
+    """
+    sizes, whole = tiers.sizes_mb, tiers.mb_per_vcpu
+    held = [size for size in sizes if quotas and size / whole <= cores]
+    threads = sorted({min(tier_threads(size, whole), cores) for size in sizes})
+    if not held and threads == [cores]:
+        return []  # the samples were sent so already
+    return [
+        *(TierRun(size, size / whole, tier_threads(size, whole), result) for size in held),
+        *(TierRun(None, cores, number, result) for number in threads),
+    ]
+
+
+def tier_threads(memory_size_mb: float, mb_per_vcpu: float) -> int:
+    """As seatrial.limits has it, where the reason is."""
+    return max(1, math.floor(memory_size_mb / mb_per_vcpu + 0.5))
 
 
 def take_turns(runs: Sequence[TierRun], payloads: Sequence[Payload], requests: int) -> None:
@@ -1905,12 +1934,18 @@ def take_turns(runs: Sequence[TierRun], payloads: Sequence[Payload], requests: i
 class TierRun:
     """A cold start and the samples under the quota of one tier; of no tier, on all cores.
 
-    `share_s` is the time it may take, `todo` what fits it, `failure` what ended it early.
+    `threads` is what the server is told to compute with. `share_s` is the time it may take, `todo`
+    what fits it, `failure` what ended it early.
     """
 
-    def __init__(self, memory_size_mb: int | None, vcpus: float, result: dict[str, Any]) -> None:
-        self.memory_size_mb, self.vcpus = memory_size_mb, vcpus
-        self.label = "whole cores" if memory_size_mb is None else f"{memory_size_mb} MB's CPU"
+    def __init__(
+        self, memory_size_mb: int | None, vcpus: float, threads: int, result: dict[str, Any]
+    ) -> None:
+        self.memory_size_mb, self.vcpus, self.threads = memory_size_mb, vcpus, threads
+        self.busy_cpus = min(vcpus, float(threads))
+        self.label = f"{memory_size_mb} MB's CPU"
+        if memory_size_mb is None:
+            self.label = f"all cores, threads: {threads}"
         self.starts: list[dict[str, Any]] = []
         self.share_s = self._spent_s = 0.0
         self.failure: str | None = None
@@ -1990,12 +2025,14 @@ class TierRun:
     def latencies(self) -> list[dict[str, Any]]:
         """Of each payload that had enough answers."""
         found = [sample.result() for sample in self._samples]
-        tier = {} if self.memory_size_mb is None else {"memory_size_mb": self.memory_size_mb}
-        return [{**tier, **item} for item in found if item is not None]
+        of = {"memory_size_mb": self.memory_size_mb}
+        if self.memory_size_mb is None:
+            of = {"threads": self.threads}
+        return [{**of, **item} for item in found if item is not None]
 
     def _slow_s(self, wall_s: float, cpu_s: float) -> float:
         """How long that should take here: the wall at least, and what its CPU time becomes."""
-        return max(wall_s, cpu_s / self.vcpus)
+        return max(wall_s, cpu_s / self.busy_cpus)
 
 
 class TierSample:
@@ -2360,6 +2397,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--output", type=Path, required=True, metavar="DIR")
     add("--serve-command", default="serve", metavar="COMMAND")
     add("--image", metavar="URI", help="the image that this runs in")
+    add(
+        "--environment",
+        type=_variable,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="for the server; may be given more than once",
+    )
     add("--names", metavar="A,B", help="default: every survivor")
     add("--cold-start-repeats", type=count, default=3, metavar="N")
     add("--requests-per-payload", type=count, default=50, metavar="N")
@@ -2409,6 +2454,13 @@ def _number(kind: Any, least: float | None = None) -> Any:
     return number
 
 
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return name, value
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(_number(int)(part) for part in text.split(","))
 
@@ -2428,7 +2480,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     tree = ProcessTree()
     try:
         command = shlex.split(args.serve_command)
-        profiler = Profiler(command, payloads, _limits(args), args.image)
+        environment = dict(args.environment)
+        profiler = Profiler(command, payloads, _limits(args), args.image, environment)
         profile = profile_candidates(args.candidates, names, profiler, args.transfer_mb_per_s)
     finally:
         tree.end()

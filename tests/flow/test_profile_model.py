@@ -82,6 +82,8 @@ def do(command, number):
         os._exit(7)
     elif word == "sleep":
         time.sleep(rest[0])
+    elif word == "share":  # so many ms, over the threads
+        time.sleep(rest[0] / 1000 / int(os.environ.get("SEATRIAL_THREADS", "1")))
     elif word == "refuse":
         return 400
     elif word == "not-yet":  # ready too early
@@ -490,10 +492,10 @@ def test_a_tier_s_cpu_share_is_in_force_where_it_can_be(bench: Bench) -> None:
         assert candidate.tier_latencies == ()
         pytest.skip("no CPU quota can be had here")
     quarter, whole = candidate.tier_latencies  # no machine holds the third
-    [all_cores] = candidate.whole_latencies
-    assert all_cores.payload == "payload-1"
+    all_cores = candidate.whole_latencies[0]
+    assert (all_cores.payload, all_cores.threads) == ("payload-1", 1)
     assert all_cores.latency_p50_ms >= 33
-    for seen in (all_cores, *candidate.tier_latencies):
+    for seen in (*candidate.whole_latencies, *candidate.tier_latencies):
         assert seen.cpu_s_per_request == pytest.approx(0.033, rel=0.2)
     assert (quarter.memory_size_mb, whole.memory_size_mb) == (442, 1769)
     assert quarter.requests == whole.requests == 20
@@ -511,12 +513,56 @@ def test_a_tier_s_cpu_share_is_in_force_where_it_can_be(bench: Bench) -> None:
     assert slow.to_first_prediction_s - slow.to_ping_s > 0.08  # as above, of the first request
 
 
+TWO_CORES = "p.os.sched_getaffinity = lambda _: {0, 1}"
+NO_QUOTA = TWO_CORES + "; p.find_cpu_groups = lambda: None"
+
+
+@pytest.mark.parametrize("patch", [TWO_CORES, NO_QUOTA])
+def test_a_server_is_told_how_many_threads_compute_at_a_tier(bench: Bench, patch: str) -> None:
+    bench.give("share 200")
+    candidate = bench.candidate(
+        patch=patch, tiers_mb="1024,3072", tier_requests="5", tier_seconds="60"
+    )
+    assert [item.threads for item in candidate.whole_latencies] == [1, 2]
+    seen_ms = [item.latency_p50_ms for item in candidate.whole_latencies]
+    if patch == TWO_CORES and profile_model.find_cpu_groups() is not None:
+        assert [item.memory_size_mb for item in candidate.tier_latencies] == [1024, 3072]
+        seen_ms += [item.latency_p50_ms for item in candidate.tier_latencies]
+    else:
+        assert candidate.tier_latencies == ()
+        assert candidate.tier_starts == ()
+    for one_ms, two_ms in zip(seen_ms[::2], seen_ms[1::2], strict=True):
+        assert one_ms >= 200 > two_ms >= 100
+
+
+def test_the_endpoint_s_variables_are_the_profiled_server_s(bench: Bench) -> None:
+    bench.give("share 200")
+    candidate = bench.candidate(
+        patch=TWO_CORES,
+        environment="SEATRIAL_THREADS=8",
+        tiers_mb="1024,3072",
+        tier_requests="5",
+        tier_seconds="60",
+    )
+    [sample] = candidate.payloads
+    for seen in (sample, *candidate.whole_latencies, *candidate.tier_latencies):
+        assert seen.latency_p50_ms is not None
+        assert 25 <= seen.latency_p50_ms < 100
+
+
+@pytest.mark.parametrize("wrong", ["THREADS", "=1", ""])
+def test_a_variable_is_a_name_and_a_value(bench: Bench, wrong: str) -> None:
+    done = bench.run(environment=wrong)
+    assert done.returncode == 2
+    assert f"argument --environment: {wrong} is not NAME=VALUE" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("how", "stop_mb", "why"),
     [
         ("two-ports", "6144", "their servers would meet at "),
         ("unix-socket", "6144", "their servers would meet at @seatrial-test"),
-        ("", "40", "2 servers need "),
+        ("", "40", "3 servers need "),
     ],
 )
 def test_where_servers_cannot_be_up_together_tiers_are_measured_one_after_another(
@@ -524,7 +570,9 @@ def test_where_servers_cannot_be_up_together_tiers_are_measured_one_after_anothe
 ) -> None:
     if profile_model.find_cpu_groups() is None:
         pytest.skip("no CPU quota can be had here")
-    done = bench.run(how, tiers_mb="1769,999999", tier_requests="5", memory_stop_mb=stop_mb)
+    done = bench.run(
+        how, patch=TWO_CORES, tiers_mb="1769,999999", tier_requests="5", memory_stop_mb=stop_mb
+    )
     assert f"fp32: tiers one after another: {why}" in done.stdout
     bench.nothing_is_left()
     [candidate] = read_contract(Profile, bench.folder / "profile" / "profile.json").candidates
@@ -560,7 +608,9 @@ def test_a_tier_that_would_take_too_long_is_left_out_and_said_so(bench: Bench) -
     )
     assert candidate.tier_latencies == ()
     assert [item.memory_size_mb for item in candidate.tier_starts] == [442]
-    assert candidate.cut_short == ("442 MB's CPU: payload-1 left out, too slow for its time",)
+    tier, all_cores = candidate.cut_short
+    assert tier == "442 MB's CPU: payload-1 left out, too slow for its time"
+    assert all_cores.startswith("all cores, threads: 1: ")
 
 
 def test_a_slow_model_is_asked_less_and_what_is_missing_is_said(bench: Bench) -> None:

@@ -27,6 +27,7 @@ from seatrial.contracts.calls import CallGroup, Calls, Spread
 from seatrial.contracts.review import Review
 from seatrial.deployment.target import ENDPOINT_TAG
 from seatrial.endpoint import records_uri
+from seatrial.limits import tier_environment
 from seatrial.monitoring.call_files import write_calls
 from seatrial.review.reading import read_deployed
 
@@ -172,8 +173,9 @@ def docked(aws: Aws) -> Dock:
     """An endpoint that DeployEndpoint's own code has made, with more memory than it needs."""
     dock = Dock.of(aws.cloud, "changeable")
     target = dock.target(dock.package(), concurrency=2)
-    roomy = target.serverless.model_copy(update={"memory_size_mb": 2048})
-    dock.deploy(replace(target, serverless=roomy))
+    roomy = target.serverless.model_copy(update={"memory_size_mb": 3072})
+    environment = tier_environment(3072, {"A": "1"})
+    dock.deploy(replace(target, serverless=roomy, environment=environment))
     key = target.model_data_url.removeprefix(f"s3://{BUCKET}/")
     aws.cloud.client("s3").put_object(Bucket=BUCKET, Key=key, Body=archive_of(model_files()))
     return dock
@@ -202,14 +204,17 @@ def test_a_change_is_planned_and_carried_out_by_deploy(
     planned = seatrial(aws, tmp_path, "--json", "deploy", "--review", file, "--dry-run", **settings)
     assert planned.returncode == 0, planned.stderr
     actions = json.loads(planned.stdout)
-    assert [item["method"] for item in actions] == ["create_endpoint_config", "update_endpoint"]
+    wanted = ["create_model", "create_endpoint_config", "update_endpoint"]
+    assert [item["method"] for item in actions] == wanted
+    environment = actions[0]["parameters"]["PrimaryContainer"]["Environment"]
+    assert (environment["SEATRIAL_THREADS"], environment["A"]) == ("1", "1")  # two at 3072 MB
     assert docked.state() == before
 
     uri = f"s3://{BUCKET}/reviewed/review.json"
     S3(docked.clients["s3"]).upload(Path(file), uri)
     done = seatrial(aws, tmp_path, "deploy", "--review", uri, **settings)
     assert done.returncode == 0, done.stderr
-    assert "memory_size_mb: 1024  # now 2048" in done.stdout
+    assert "memory_size_mb: 1024  # now 3072" in done.stdout
     assert read_deployed(docked.name, docked.clients["sagemaker"]).memory_size_mb == 1024
     newest = docked.history().verified[0]
     assert newest.serving.endpoint_config_name in done.stdout
@@ -224,7 +229,7 @@ def test_a_change_is_planned_and_carried_out_by_deploy(
     stale = seatrial(aws, tmp_path, "deploy", "--review", file, "--dry-run", **settings)
     assert stale.returncode == 2
     assert "got '1024 MB, 2 at once" in stale.stderr
-    assert "allowed 2048 MB, 2 at once" in stale.stderr
+    assert "allowed 3072 MB, 2 at once" in stale.stderr
 
 
 def test_a_review_without_a_change_deploys_nothing(aws: Aws, docked: Dock, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from readiness_facts import measured, payload
 
-from seatrial.contracts import PayloadLatency, TierLatency
+from seatrial.contracts import TierLatency, WholeLatency
 from seatrial.readiness.bandwidth import PERIOD_MS, stalls
 from seatrial.readiness.latency import latency_at
 from seatrial.readiness.spread import percentile_of, spread_ms
@@ -127,7 +127,7 @@ def test_percentiles_that_do_not_ascend_are_made_to() -> None:
 
 
 def test_a_larger_tier_is_predicted_from_what_took_turns_with_the_others() -> None:
-    later = PayloadLatency(
+    later = WholeLatency(
         payload="one",
         latency_p50_ms=8,
         latency_p95_ms=None,
@@ -139,10 +139,10 @@ def test_a_larger_tier_is_predicted_from_what_took_turns_with_the_others() -> No
     found = latency_at(measured(payloads=(one,), whole_latencies=(later,)), one, 4096, 1769)
     assert found is not None
     assert (found.mean_ms, found.p50_ms, found.p95_ms, found.slowest_ms) == (9, 8, 10, 30)
-    busier = later.model_copy(update={"cpu_s_per_request": 0.03})
-    found = latency_at(measured(payloads=(one,), whole_latencies=(busier,)), one, 4096, 1769)
+    busier = later.model_copy(update={"cpu_s_per_request": 0.018})
+    found = latency_at(measured(payloads=(one,), whole_latencies=(busier,)), one, 3072, 1769)
     assert found is not None
-    assert found.mean_ms == pytest.approx(30 * 1769 / 4096)  # its CPU time then, over the quota
+    assert found.mean_ms == pytest.approx(18 * 1769 / 3072)  # its CPU time then, over the quota
     alone = latency_at(measured(payloads=(one,)), one, 4096, 1769)
     assert alone is not None
     assert (alone.mean_ms, alone.p50_ms) == (5, 5)
@@ -150,15 +150,68 @@ def test_a_larger_tier_is_predicted_from_what_took_turns_with_the_others() -> No
 
 def test_two_threads_take_their_cpu_time_over_the_quota() -> None:
     two_threads = payload(cpu_s_per_request=0.012, requests_per_s=125.0)
-    found = whole_latency(measured(payloads=(two_threads,)), two_threads)
+    found = whole_latency(measured(payloads=(two_threads,)), two_threads, 2)
     assert found is not None
     assert (found.cpu_ms, found.mean_ms) == (12, 8)
     assert found.under(0.75).mean_ms == pytest.approx(16)
 
 
+def test_one_thread_does_by_itself_what_two_did() -> None:
+    two_threads = payload(
+        cpu_s_per_request=0.012,
+        latency_mean_ms=8,
+        latency_p50_ms=8,
+        latency_p95_ms=10,
+        latency_p95_at_least_ms=10,
+        latency_max_ms=14,
+    )
+    found = whole_latency(measured(payloads=(two_threads,)), two_threads, 1)
+    assert found is not None
+    assert (found.cpu_ms, found.mean_ms, found.p50_ms) == (12, 12, 12)
+    assert (found.p95_ms, found.p95_at_least_ms, found.slowest_ms) == (15, 15, 21)
+    waits = payload(cpu_s_per_request=0.004, latency_mean_ms=8, latency_p50_ms=8)
+    found = whole_latency(measured(payloads=(waits,)), waits, 1)
+    assert found is not None
+    assert (found.mean_ms, found.p50_ms) == (8, 8)  # and is no faster than it was
+
+
+@pytest.mark.parametrize(
+    ("memory_size_mb", "mean_ms"),
+    [
+        pytest.param(1769, 9.0, id="measured with one thread"),
+        pytest.param(4096, 5.0, id="with two"),
+        pytest.param(6144, 5.0, id="three: the most that there were, and no faster"),
+    ],
+)
+def test_a_tier_is_predicted_from_its_own_number_of_threads(
+    memory_size_mb: int, mean_ms: float
+) -> None:
+    sent = payload(cpu_s_per_request=0.001)
+
+    def seen(threads: int, ms: float) -> WholeLatency:
+        return WholeLatency(
+            payload="one",
+            threads=threads,
+            latency_p50_ms=ms,
+            latency_p95_ms=ms,
+            latency_mean_ms=ms,
+            cpu_s_per_request=0.009,
+            requests=20,
+        )
+
+    found = latency_at(
+        measured(payloads=(sent,), whole_latencies=(seen(1, 9.0), seen(2, 5.0))),
+        sent,
+        memory_size_mb,
+        1769,
+    )
+    assert found is not None
+    assert found.mean_ms == pytest.approx(mean_ms)
+
+
 def test_the_pause_between_requests_is_what_their_mean_lacks_of_it() -> None:
     sent = payload(latency_mean_ms=1.0, requests_per_s=800.0, cpu_s_per_request=0.001)
-    found = whole_latency(measured(payloads=(sent,)), sent)
+    found = whole_latency(measured(payloads=(sent,)), sent, 1)
     assert found is not None
     assert (found.mean_ms, found.cpu_ms) == (1.0, 1.0)
     assert found.gap_ms == pytest.approx(0.25)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from seatrial.limits import tier_threads
 from seatrial.steps import profile_model
 from seatrial.steps.profile_model import (
     MB,
@@ -594,7 +595,7 @@ def test_a_tier_measures_what_fits_its_time(
         "payloads": [sample("slow", 500), sample("quick", 50), sample("refused", 1)],
     }
     result["payloads"][2]["latency_p50_ms"] = None
-    run = TierRun(1024, 0.5, result)
+    run = TierRun(1024, 0.5, 1, result)
     payloads = [Payload(name, "text/csv", 1, b"1") for name in ("slow", "quick", "refused")]
     left_out = run.plan(payloads, seconds)
     assert [item.name for item in run.todo] == todo
@@ -633,7 +634,7 @@ def taking_turns(*servers: Asked, requests: int = 40) -> list[TierRun]:
             {"payload": "quick", "latency_p50_ms": 1.0, "cpu_s_per_request": 0.0},
         ],
     }
-    runs = [TierRun(1024 * number, 1.0, result) for number, _ in enumerate(servers, 1)]
+    runs = [TierRun(1024 * number, 1.0, 1, result) for number, _ in enumerate(servers, 1)]
     for run, server in zip(runs, servers, strict=True):
         assert run.plan(payloads, 60.0) == []
         run.begin(server, payloads[0])  # type: ignore[arg-type]
@@ -666,18 +667,30 @@ def test_a_tier_whose_server_ends_keeps_what_it_has_and_the_others_go_on() -> No
 
 
 @pytest.mark.parametrize(
-    ("cores", "tiers"),
+    ("cores", "quotas", "tiers", "threads"),
     [
-        pytest.param(1, [], id="none is held, so none is measured"),
-        pytest.param(2, [1024, 2048, 3072, None], id="larger ones are predicted from all cores"),
-        pytest.param(4, [1024, 2048, 3072, 6144], id="all are held"),
+        pytest.param(1, True, [], [], id="none is held, so none is measured"),
+        pytest.param(2, True, [1024, 2048, 3072, None, None], [1, 1, 2, 1, 2], id="some are held"),
+        pytest.param(
+            4, True, [1024, 2048, 3072, 6144, *3 * [None]], [1, 1, 2, 3, 1, 2, 3], id="all"
+        ),
+        pytest.param(4, False, 3 * [None], [1, 2, 3], id="no quota can be had"),
     ],
 )
-def test_the_tiers_that_the_cores_hold_are_run(cores: int, tiers: list[int | None]) -> None:
+def test_the_tiers_that_the_cores_hold_are_run_and_all_cores_with_their_threads(
+    cores: int, quotas: bool, tiers: list[int | None], threads: list[int]
+) -> None:
     result = {"cold_start": {"to_first_prediction_s": 1.0, "cpu_s": 1.0}, "payloads": []}
     sizes = (2048, 6144) if cores == 1 else (1024, 2048, 3072, 6144)
-    found = tier_runs(profile_model.Tiers(sizes, 1769), cores, result)
+    found = tier_runs(profile_model.Tiers(sizes, 1769), cores, result, quotas=quotas)
     assert [item.memory_size_mb for item in found] == tiers
+    assert [item.threads for item in found] == threads
+
+
+@pytest.mark.parametrize("memory_size_mb", [1, 884, 885, 1769, 2653, 2654, 6144, 10240])
+def test_the_profiler_s_number_of_threads_is_the_deployment_s(memory_size_mb: int) -> None:
+    expected = tier_threads(memory_size_mb, 1769)
+    assert profile_model.tier_threads(memory_size_mb, 1769) == expected
 
 
 def test_a_container_has_no_more_memory_than_its_cap_leaves(tmp_path: Path) -> None:

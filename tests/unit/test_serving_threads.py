@@ -40,14 +40,21 @@ def test_version_1_says_no_limit_with_minus_one(tmp_path: Path) -> None:
 
 
 def test_without_a_cgroup_every_cpu_counts(tmp_path: Path) -> None:
-    assert thread_count(tmp_path) == CPUS
+    assert thread_count(cgroup=tmp_path) == CPUS
 
 
 @pytest.mark.parametrize(
     ("quota", "threads"),
-    [(1000, 1), (58_000, 1), (100_000, 1), (100_001, min(2, CPUS)), (9_900_000, CPUS)],
+    [(1000, 1), (100_000, 1), (149_999, 1), (150_000, min(2, CPUS)), (9_900_000, CPUS)],
 )
 def test_a_share_below_the_cpus_bounds_the_threads(
     tmp_path: Path, quota: int, threads: int
 ) -> None:
-    assert thread_count(v2(tmp_path, f"{quota} 100000\n")) == threads
+    assert thread_count(cgroup=v2(tmp_path, f"{quota} 100000\n")) == threads
+
+
+def test_it_is_no_more_than_what_is_told(tmp_path: Path) -> None:
+    assert thread_count(1, cgroup=tmp_path) == 1
+    assert thread_count(CPUS, cgroup=tmp_path) == CPUS
+    assert thread_count(CPUS + 1, cgroup=tmp_path) == CPUS
+    assert thread_count(CPUS, cgroup=v2(tmp_path, "58000 100000\n")) == 1

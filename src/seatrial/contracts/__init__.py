@@ -90,6 +90,7 @@ from seatrial.contracts.profile import (
     Profile,
     TierLatency,
     TierStart,
+    WholeLatency,
 )
 from seatrial.contracts.readiness import (
     Check,
@@ -205,6 +206,7 @@ __all__ = [
     "Verdict",
     "VerifiedDeployment",
     "Vocabulary",
+    "WholeLatency",
     "Window",
     "first_problem",
     "read_contract",

@@ -106,6 +106,15 @@ class TierLatency(PayloadLatency):
     memory_size_mb: PositiveInt
 
 
+class WholeLatency(PayloadLatency):
+    """The same on all cores, by a server that computes with so many `threads`.
+
+    None: with as many as it takes by itself (profiles before threads were told).
+    """
+
+    threads: PositiveInt | None = None
+
+
 class Behaviour(Part):
     """What breaks on serverless, as it was seen. None: could not be seen here; `why` says so.
 
@@ -136,7 +145,7 @@ class CandidateProfile(Part):
     or of `peak_memory_mb`.
 
     A machine's speed drifts, so `tier_latencies` were measured in turns, and with them
-    `whole_latencies`, on all cores: larger tiers are predicted from those, if there are any.
+    `whole_latencies`, on all cores: what is not measured is predicted from those, if there are any.
 
     `tmpfs_mb`, the highest, is in the peaks: nothing takes it back. `page_cache_mb`, at the end, is
     not: the kernel gives it back before the cap kills; None where no cgroup tells it.
@@ -166,7 +175,7 @@ class CandidateProfile(Part):
     growth: MemoryGrowth | None = None
     tier_starts: tuple[TierStart, ...] = ()
     tier_latencies: tuple[TierLatency, ...] = ()
-    whole_latencies: tuple[PayloadLatency, ...] = ()
+    whole_latencies: tuple[WholeLatency, ...] = ()
     behaviour: Behaviour = Behaviour()
     estimated_download_s: NonNegativeFloat | None = None
     cut_short: tuple[str, ...] = ()

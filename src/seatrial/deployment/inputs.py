@@ -22,7 +22,7 @@ from seatrial.deployment.refusals import overridden
 from seatrial.deployment.target import COMMIT_TAG, EXECUTION_TAG, PROJECT_TAG, Target
 from seatrial.endpoint import records_uri
 from seatrial.errors import InputError
-from seatrial.limits import load_limits
+from seatrial.limits import load_limits, tier_environment
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def make_target(
         records_uri=records_uri(bucket, endpoint.name, endpoint.variant_name),
         model_package_arn=origin.model_package_arn,
         serverless=serverless,
-        environment=endpoint.environment,
+        environment=tier_environment(serverless.memory_size_mb, endpoint.environment),
         kms_key_arn=config.deployment.kms_key_arn,
         origin={PROJECT_TAG: config.project, **origin.tags},
     )

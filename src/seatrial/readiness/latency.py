@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf
 
 from seatrial.contracts import CandidateProfile, PayloadProfile, TierLatency
+from seatrial.limits import tier_threads
 from seatrial.readiness.bandwidth import PERIOD_MS
 from seatrial.readiness.spread import spread_ms
 from seatrial.readiness.whole import Latency, Whole, whole_latency
@@ -28,7 +29,7 @@ def latency_at(
     are over in a few periods, and how many of them met a stall was chance: then the p95 is the
     predicted one if that is longer, and the mean no less than CPU time over quota.
     """
-    whole = whole_latency(measured, payload)
+    whole = whole_latency(measured, payload, tier_threads(memory_size_mb, mb_per_vcpu))
     if whole is None:
         return None
     vcpus = memory_size_mb / mb_per_vcpu

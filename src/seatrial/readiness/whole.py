@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import ceil
+from math import ceil, inf
 
-from seatrial.contracts import CandidateProfile, PayloadProfile
+from seatrial.contracts import CandidateProfile, PayloadProfile, WholeLatency
 from seatrial.readiness.bandwidth import stalls
 from seatrial.readiness.spread import POINTS, Spread, percentile_of, spread_ms
 
@@ -104,8 +104,14 @@ def _as_it_is(whole: Whole) -> Latency:
     )
 
 
-def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole | None:
-    """In turn with the tiers if it was measured so, else as the samples were; None if neither."""
+def whole_latency(
+    measured: CandidateProfile, payload: PayloadProfile, threads: int
+) -> Whole | None:
+    """By a server of so many threads, in turn with the tiers if it was measured so; None if never.
+
+    Else as the samples were, or with the most threads that took turns, but no request in less than
+    its CPU time over the threads.
+    """
     p50_ms, mean_ms = payload.latency_p50_ms, _mean_ms(payload)
     slowest_ms, cpu_s = slowest_seen_ms(payload), payload.cpu_s_per_request
     if p50_ms is None or mean_ms is None or slowest_ms is None or cpu_s is None:
@@ -120,18 +126,45 @@ def whole_latency(measured: CandidateProfile, payload: PayloadProfile) -> Whole 
         cpu_ms=1000 * cpu_s,
         gap_ms=_gap_ms(payload),
     )
-    named = (item for item in measured.whole_latencies if item.payload == payload.payload)
-    seen = next(named, None)
+    seen = _in_turn(measured, payload.payload, threads)
     if seen is None or seen.latency_mean_ms is None:
-        return whole
+        return _by_threads(whole, threads)
     seen_cpu_s = seen.cpu_s_per_request
-    return replace(
+    found = replace(
         whole,
         cpu_ms=whole.cpu_ms if seen_cpu_s is None else 1000 * seen_cpu_s,
         mean_ms=seen.latency_mean_ms,
         p50_ms=seen.latency_p50_ms,
         p95_ms=whole.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
         slowest_ms=max(slowest_ms, seen.latency_max_ms or 0.0),
+    )
+    return found if seen.threads == threads else _by_threads(found, threads)
+
+
+def _in_turn(measured: CandidateProfile, name: str, threads: int) -> WholeLatency | None:
+    """Of that many threads, or else of the most; those of unknown number are all cores'."""
+    found = [item for item in measured.whole_latencies if item.payload == name]
+    exact = [item for item in found if item.threads == threads]
+    return max(exact or found, key=lambda item: item.threads or inf, default=None)
+
+
+def _by_threads(whole: Whole, threads: int) -> Whole:
+    """As it would be if it had computed with fewer: what ran beside another thread comes after."""
+    slower = whole.cpu_ms / threads / whole.mean_ms if whole.mean_ms else 1.0
+    if slower <= 1:
+        return whole
+
+    def later(ms: float | None) -> float | None:
+        return None if ms is None else ms * slower
+
+    return replace(
+        whole,
+        mean_ms=whole.mean_ms * slower,
+        p50_ms=whole.p50_ms * slower,
+        p95_ms=later(whole.p95_ms),
+        p99_ms=later(whole.p99_ms),
+        p95_at_least_ms=later(whole.p95_at_least_ms),
+        slowest_ms=whole.slowest_ms * slower,
     )
 
 

@@ -7,7 +7,7 @@ long as it serves. The change is verified as every deployment is, and taken back
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,7 +38,7 @@ from seatrial.endpoint import (
     get_endpoint,
 )
 from seatrial.errors import InputError
-from seatrial.limits import load_limits
+from seatrial.limits import THREADS_VARIABLE, load_limits, tier_environment
 from seatrial.readiness.inputs import read_account
 from seatrial.review.reading import read_deployed
 from seatrial.steps.deploy_endpoint import plan_for
@@ -93,20 +93,30 @@ def _changed(review: Review, config: Config, clients: Mapping[str, Any]) -> _Cha
     state = get_endpoint(review.endpoint_name, clients["sagemaker"])
     _check_asked(review, config)
     _check_same(review, clients["sagemaker"])
-    target, model_name = _target(review, state, clients["sagemaker"])
+    serves, model_name = _serves(review, state, clients["sagemaker"])
     payloads = _payloads(state, config, clients)
-    if target.model_name != model_name or not payloads:
+    if serves.model_name != model_name or not payloads:
         raise InputError(
             f"what {state.name} serves was not deployed and verified by seatrial",
             got=f"{model_name} by {state.endpoint_config_name}",
             allowed="a verified deployment of this project",
             do="Approve its model package, or change the configuration and deploy the run",
         )
-    return _Changed(target, payloads)
+    return _Changed(_with_threads(serves, review.memory_size_mb, config), payloads)
 
 
-def _target(review: Review, state: EndpointState, sagemaker: Any) -> tuple[Target, str]:
-    """What serves, with the change; and the name of the model that it really has."""
+def _with_threads(serves: Target, memory_size_mb: int, config: Config) -> Target:
+    """Another tier has another number of threads, unless the user says how many."""
+    size, environment = serves.serverless.memory_size_mb, dict(serves.environment)
+    if size == memory_size_mb:
+        return serves
+    if THREADS_VARIABLE not in config.endpoint.environment:
+        environment.pop(THREADS_VARIABLE, None)
+    return replace(serves, environment=tier_environment(size, environment))
+
+
+def _serves(review: Review, state: EndpointState, sagemaker: Any) -> tuple[Target, str]:
+    """What serves, with the changed memory; and the name of the model that it really has."""
     with explained(f"the model of {state.name}", do="Allow sagemaker:Describe*"):
         described = sagemaker.describe_endpoint_config(
             EndpointConfigName=state.endpoint_config_name

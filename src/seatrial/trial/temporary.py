@@ -13,6 +13,7 @@ from seatrial.contracts import Action
 from seatrial.deployment.target import log_group
 from seatrial.endpoint import EndpointState, wait_until_settled
 from seatrial.errors import SeatrialError
+from seatrial.limits import tier_environment
 
 EXPIRES_TAG = "seatrial:trial-expires"
 # A trial takes minutes; what is older than this belongs to one that was killed.
@@ -41,7 +42,7 @@ class Temporary:
             "Image": self.image,
             "ModelDataUrl": self.model_data_url,
             "Environment": {
-                **self.environment,
+                **tier_environment(self.memory_size_mb, self.environment),
                 "SEATRIAL_ENDPOINT_NAME": self.name,
                 "SEATRIAL_VARIANT_NAME": self.variant_name,
             },

@@ -29,6 +29,7 @@ from seatrial.deployment.rollout import deploy
 from seatrial.deployment.target import PROJECT_TAG, Target
 from seatrial.endpoint import EndpointState, find_endpoint
 from seatrial.lease import SharedObject, holding
+from seatrial.limits import tier_environment
 from seatrial.pipelines.registration import ensure_group
 from seatrial.readiness.facts import Account, Quota
 from seatrial.serving.signature import parse_signature
@@ -101,7 +102,7 @@ class Dock:
             serverless=ServerlessConfiguration(
                 memory_size_mb=1024, max_concurrency=concurrency, provisioned_concurrency=None
             ),
-            environment=environment,
+            environment=tier_environment(1024, environment),
             origin={PROJECT_TAG: self.config.project},
         )
 
