@@ -12,7 +12,7 @@ from typing import Any
 from optimize_report import say
 from profiling_runs import Subject, local_cgroups, percentile
 from profiling_tiers import SHARES, subjects
-from profiling_truth import CORES, LIMITS, ask
+from profiling_truth import CORES, LIMITS, SECONDS, ask
 
 from seatrial.limits import THREADS_VARIABLE, tier_threads
 
@@ -65,7 +65,7 @@ def _try(subject: Subject, folder: Path, cgroups: Any, size: int) -> Tried | Non
             servers[threads] = asked
         turn = list(servers.values())
         while turn:
-            turn = [item for item in turn if item.block("before")]
+            turn = [item for item in turn if item.block("before") or item.spent_s < SECONDS]
         taken = {threads: tuple(item.found_ms["before"]) for threads, item in servers.items()}
         return Tried(subject.name, size, taken)
 
