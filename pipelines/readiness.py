@@ -88,7 +88,6 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
             *("--output", output_path("profile")),
             *("--image", config.images.serving),
             *profile_arguments(config),
-            *environment_arguments(config),
         ],
         inputs=[candidates, code],
         outputs=["profile"],
@@ -171,12 +170,6 @@ def _definition(config: Config, *, config_uri: str, profiler_uri: str) -> str:
     return definition_json(config.readiness_pipeline, parameters, steps, session)
 
 
-def environment_arguments(config: Config) -> list[str]:
-    """The endpoint's variables: what is profiled has to be what is deployed."""
-    pairs = config.endpoint.environment.items()
-    return [part for name, value in pairs for part in ("--environment", f"{name}={value}")]
-
-
 def profile_arguments(config: Config) -> list[str]:
     """What profile_model.py is told; it cannot read the configuration itself."""
     limits = load_limits()
@@ -192,4 +185,9 @@ def profile_arguments(config: Config) -> list[str]:
         },
         "concurrency": ",".join(map(str, config.profile.concurrency)),
     }
-    return [part for name, value in told.items() for part in (f"--{name}", str(value))]
+    pairs = [*told.items()]
+    # What is profiled is what is deployed.
+    pairs += [
+        ("environment", f"{name}={value}") for name, value in config.endpoint.environment.items()
+    ]
+    return [part for name, value in pairs for part in (f"--{name}", str(value))]

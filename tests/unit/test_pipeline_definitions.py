@@ -18,6 +18,7 @@ from seatrial.config import load_config
 from seatrial.deployment.rollback import NOT_ASKED
 from seatrial.errors import InputError
 from seatrial.pipelines.processing import offline
+from seatrial.pipelines.readiness import profile_arguments
 from seatrial.pipelines.rollback import rollback_definition
 from seatrial.pipelines.upsert import Definitions, approval_pattern, make_definitions
 from seatrial.steps.roll_back import main as roll_back
@@ -48,6 +49,13 @@ def test_the_definition_is_the_golden_one(definitions: Definitions, name: str) -
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(made, encoding="utf-8")
     assert made == path.read_text(encoding="utf-8")
+
+
+def test_the_profiled_server_gets_the_endpoint_s_variables() -> None:
+    config = load_config(None, endpoint={"environment": {"OMP_NUM_THREADS": "1", "B": "a=b c"}})
+    told = profile_arguments(config)
+    assert told[:-4] == profile_arguments(load_config())
+    assert told[-4:] == ["--environment", "OMP_NUM_THREADS=1", "--environment", "B=a=b c"]
 
 
 @pytest.mark.parametrize("name", ["readiness", "monitoring"])
