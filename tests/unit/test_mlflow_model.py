@@ -160,6 +160,19 @@ def test_a_classifier_without_probabilities_is_told(tmp_path: Path) -> None:
         prepared(save_model(tmp_path / "model", model, inputs), tmp_path / "out", rows=rows)
 
 
+@pytest.mark.parametrize(("name", "task"), [("LinearRegression", None), ("RidgeClassifier", VALUE)])
+def test_a_model_of_another_task_is_told(tmp_path: Path, name: str, task: Task | None) -> None:
+    from sklearn import linear_model
+
+    rows = numbers()
+    inputs = rows[["temp", "twice"]]
+    model = getattr(linear_model, name)().fit(inputs, rows["late"])
+    folder, out = save_model(tmp_path / "model", model, inputs), tmp_path / "out"
+    told = {} if task is None else {"task": task}
+    with pytest.raises(InputError, match=rf"not of the task: got '{name} for .*Give --task"):
+        prepared(folder, out, rows=rows, **told)
+
+
 def test_a_part_without_converter_is_told(tmp_path: Path) -> None:
     from sklearn.kernel_approximation import PolynomialCountSketch
     from sklearn.linear_model import LogisticRegression

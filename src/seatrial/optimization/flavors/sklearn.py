@@ -50,7 +50,23 @@ def inspect(model: MlflowModel, *, trusted: bool) -> Inspection:
 def load(model: MlflowModel, task: Task, *, trusted: bool) -> FittedEstimator:
     """Load it, after it was inspected."""
     loaded = load_object(_path(model), trusted=trusted)
+    _require_task(loaded.model, task)
     return FittedEstimator(loaded.model, model, task, loaded.warnings)
+
+
+def _require_task(fitted: Any, task: Task) -> None:
+    """InputError for a regressor that is to classify, or a classifier that is not."""
+    from sklearn.base import is_classifier, is_regressor
+
+    final = _final(fitted)
+    other = is_classifier if task == "regression" else is_regressor
+    if other(final):
+        raise InputError(
+            "the model is not of the task",
+            got=f"{type(final).__name__} for {task}",
+            allowed="classifiers for a classification, regressors for regression",
+            do="Give --task, or register the model with the task that it was trained for",
+        )
 
 
 def _path(model: MlflowModel) -> Path:
