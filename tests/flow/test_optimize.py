@@ -87,17 +87,18 @@ def classifier(nodes: list[Any], constants: list[Any], shape: list[int]) -> byte
 
 
 def perceptron(hidden: int = 600, *, name: str = "w") -> bytes:
-    """Two hidden layers: matrix products with constant weights."""
+    """Two hidden layers: products with constant weights, the last of them as skl2onnx writes it."""
     layers = [(WIDTH, hidden), (hidden, hidden), (hidden, 2)]
     nodes, value = [], "x"
     for number, _ in enumerate(layers):
-        out = "z" if number == len(layers) - 1 else f"m{number}"
-        nodes.append(helper.make_node("MatMul", [value, f"{name}{number}"], [out]))
-        if out != "z":
-            nodes.append(helper.make_node("Relu", [out], [f"r{number}"]))
+        if number == len(layers) - 1:
+            nodes.append(helper.make_node("Gemm", [value, f"{name}{number}", "bias"], ["z"]))
+            break
+        nodes.append(helper.make_node("MatMul", [value, f"{name}{number}"], [f"m{number}"]))
+        nodes.append(helper.make_node("Relu", [f"m{number}"], [f"r{number}"]))
         value = f"r{number}"
     constants = [weights(f"{name}{number}", *shape) for number, shape in enumerate(layers)]
-    return classifier(nodes, constants, [WIDTH])
+    return classifier(nodes, [*constants, weights("bias", 1, 2)], [WIDTH])
 
 
 def convolutions() -> bytes:
@@ -599,7 +600,7 @@ def pruned(hidden: int, live: int) -> tuple[bytes, bytes]:
     It predicts the same with a thousandth of the work, on whatever machine.
     """
     small = onnx.load_from_string(perceptron(live))
-    shapes = {"w0": (WIDTH, hidden), "w1": (hidden, hidden), "w2": (hidden, 2)}
+    shapes = {"w0": (WIDTH, hidden), "w1": (hidden, hidden), "w2": (hidden, 2), "bias": (1, 2)}
     large = onnx.ModelProto()
     large.CopyFrom(small)
     for tensor in large.graph.initializer:

@@ -60,6 +60,26 @@ def name_nodes(model: Any) -> None:
         seen.add(node.name)
 
 
+def flatten_biases(model: Any) -> None:
+    """Give a Gemm's bias of shape (1, n) the shape (n,), which adds the same to every row.
+
+    skl2onnx writes the former, and ONNX Runtime quantises biases of one dimension only.
+    """
+    biases = {node.input[2] for node in model.graph.node if _has_bias(node)}
+    others = {
+        name
+        for node in model.graph.node
+        for name in (node.input[:2] if _has_bias(node) else node.input)
+    }
+    for tensor in model.graph.initializer:
+        if tensor.name in biases - others and len(tensor.dims) == 2 and tensor.dims[0] == 1:
+            del tensor.dims[0]
+
+
+def _has_bias(node: Any) -> bool:
+    return bool(node.op_type == "Gemm" and len(node.input) > 2)
+
+
 def weighted_nodes(model: Any, operators: Iterable[str]) -> list[str]:
     """The nodes of these kinds whose second input is a constant float tensor, in graph order."""
     from onnx import TensorProto

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.optimization.measure_program import read_columns
 from seatrial.optimization.recipes.calibration import feeds, reader
-from seatrial.optimization.recipes.graphs import name_nodes, optimise, weighted_nodes
+from seatrial.optimization.recipes.graphs import (
+    flatten_biases,
+    name_nodes,
+    optimise,
+    weighted_nodes,
+)
 from seatrial.optimization.recipes.order import BuildOrder, Built, NotApplicable
 
 if TYPE_CHECKING:
@@ -52,6 +57,8 @@ def prepare(order: BuildOrder, *, static: bool) -> Prepared:
         wrapped = ONNXModel(model)
         wrapped.replace_gemm_with_matmul()
         model = wrapped.model
+    else:
+        flatten_biases(model)
     operators = STATIC if static else DYNAMIC
     name_nodes(model)
     onnx.save(model, str(path))
