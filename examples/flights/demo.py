@@ -73,7 +73,7 @@ def prepare(out: Path) -> None:
             "the output folder holds something else",
             got=str(out),
             allowed="a new folder, or one of an earlier demo",
-            do="Give another folder with --out",
+            do="Name another folder",
         )
     control.down(out / "cloud")
     shutil.rmtree(out, ignore_errors=True)
