@@ -11,29 +11,31 @@ import yaml
 from pydantic import Field, NonNegativeFloat, ValidationError
 
 from seatrial.config_layers import fill_in, lay_over, read_yaml
+from seatrial.config_measuring import (
+    DeviationGuards,
+    GuardsConfig,
+    LoadTestConfig,
+    OptimizationConfig,
+    ProfileConfig,
+    Recipe,
+    TrialConfig,
+)
 from seatrial.config_sections import (
     ComparisonConfig,
     DeploymentConfig,
-    DeviationGuards,
     EndpointConfig,
     FoundationConfig,
-    GuardsConfig,
     ImagesConfig,
-    LoadTestConfig,
     MemoryTier,
     Metric,
     Name,
     ObjectivesConfig,
-    OptimizationConfig,
     OptimizeFor,
-    ProfileConfig,
     QuotasConfig,
-    Recipe,
     ReviewConfig,
     RolesConfig,
     TrackingConfig,
     TrafficShape,
-    TrialConfig,
 )
 from seatrial.config_watching import MonitoringConfig, ReactionsConfig, WarmConfig
 from seatrial.contracts import Contract, first_problem
