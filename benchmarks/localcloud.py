@@ -33,7 +33,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "flow" / "shared"))
 from doubling_model import model_files
 from record_delivery import CONFIG, deploy, target_of
 
-from seatrial.localcloud import control
+from seatrial.localcloud import control, whereabouts
 from seatrial.localcloud.images import default_image_map, serving_python, write_image_map
 
 BODY = b"1.5\n"
@@ -42,7 +42,7 @@ WARM_UP = 50
 
 
 @contextlib.contextmanager
-def endpoints(folder: Path) -> Iterator[tuple[control.CloudInfo, Any]]:
+def endpoints(folder: Path) -> Iterator[tuple[whereabouts.CloudInfo, Any]]:
     """A cloud with the endpoints `logged` and `delivered`, and a boto3 client that invokes them."""
     images = default_image_map(CONFIG.images.toolbox, CONFIG.images.serving, serving_python())
     images_file = write_image_map(images, folder / "images.yaml")
@@ -154,7 +154,7 @@ def measure(requests: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
             "the same through boto3": boto3_call,
         }
         taken = interleaved_ms(list(ways.values()), requests)
-        return dict(zip(ways, taken, strict=True)), control.status_details(info)
+        return dict(zip(ways, taken, strict=True)), whereabouts.status_details(info)
 
 
 def main() -> None:

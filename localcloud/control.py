@@ -1,42 +1,29 @@
-"""Start a localcloud in the background, stop it, ask it how it is."""
+"""Start a localcloud in the background, and stop it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seatrial.errors import CloudError, InputError
 from seatrial.localcloud.api import OWNER_VARIABLE
-from seatrial.localcloud.credentials import client_environment
-from seatrial.localcloud.sweep import info_file, owner_mark, sweep, take_lock
+from seatrial.localcloud.sweep import owner_mark, sweep, take_lock
+from seatrial.localcloud.whereabouts import CloudInfo, answers, read_info, status
 
 _START_S = 60.0
 _STOP_S = 15.0
 _LOOK_EVERY_S = 0.02
-_STATUS_PATH = "/_seatrial/status"
 
 # Daemons that this process started: kept, so that they are waited for when they have ended.
 _started: dict[int, subprocess.Popen[bytes]] = {}
-
-
-@dataclass(frozen=True)
-class CloudInfo:
-    """Where a localcloud is."""
-
-    endpoint_url: str
-    pid: int
-    region: str
-    state_dir: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +58,7 @@ def up(
 
     InputError if the port is in use, the image map is wrong, or a cloud is up in that folder.
     """
+    _refuse_second(state_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
     log_path = state_dir / "cloud.log"
     command = [
@@ -105,7 +93,7 @@ def down(state_dir: Path) -> bool:
 
     Also clears up after one that was killed.
     """
-    info = _read_info(state_dir)
+    info = read_info(state_dir)
     if info is None or _is_free(state_dir):
         if state_dir.is_dir():
             sweep(state_dir)
@@ -120,37 +108,25 @@ def down(state_dir: Path) -> bool:
     return True
 
 
-def status(state_dir: Path) -> CloudInfo | None:
-    """Where the cloud of that folder is; None if none is up."""
-    info = _read_info(state_dir)
-    return info if info is not None and _answers(info) else None
-
-
-def status_details(info: CloudInfo) -> dict[str, Any]:
-    """Endpoints, sandboxes, quotas, the ledger, and which of AWS's limits are in force and how."""
-    try:
-        with urllib.request.urlopen(info.endpoint_url + _STATUS_PATH, timeout=10) as answer:  # noqa: S310
-            details: dict[str, Any] = json.load(answer)
-            return details
-    except (OSError, ValueError) as error:
-        raise CloudError(
-            "localcloud does not answer",
-            got=f"{info.endpoint_url}: {error}",
-            allowed="a cloud that is up",
-            do="seatrial cloud up",
-        ) from error
-
-
-def environment(info: CloudInfo) -> dict[str, str]:
-    """The variables with which boto3 and others find that cloud and no other."""
-    return client_environment(info.endpoint_url, info.region)
+def _refuse_second(state_dir: Path) -> None:
+    there = status(state_dir)
+    if there is None:
+        return
+    option = shlex.join(["--state-dir", str(state_dir)])
+    raise InputError(
+        "a localcloud is up there already",
+        got=f"{there.endpoint_url} in {state_dir}",
+        allowed="a state folder of its own for each",
+        do=f'eval "$(seatrial cloud env {option})" leads a shell to it; '
+        f"seatrial cloud down {option} ends it",
+    )
 
 
 def _wait_until_up(state_dir: Path, daemon: subprocess.Popen[bytes]) -> CloudInfo:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
-        info = _read_info(state_dir)
-        if info is not None and info.pid == daemon.pid and _answers(info):
+        info = read_info(state_dir)
+        if info is not None and info.pid == daemon.pid and answers(info):
             _started[daemon.pid] = daemon
             return info
         if daemon.poll() is not None:
@@ -163,20 +139,6 @@ def _wait_until_up(state_dir: Path, daemon: subprocess.Popen[bytes]) -> CloudInf
         allowed=f"an answer within {_START_S:g} s",
         do="See its log",
     )
-
-
-def _read_info(state_dir: Path) -> CloudInfo | None:
-    try:
-        return CloudInfo(**json.loads(info_file(state_dir).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _answers(info: CloudInfo) -> bool:
-    try:
-        return bool(status_details(info)["endpoint_url"] == info.endpoint_url)
-    except CloudError:
-        return False
 
 
 def _is_free(state_dir: Path) -> bool:

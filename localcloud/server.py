@@ -141,7 +141,7 @@ def _locked(state_dir: Path) -> Iterator[int]:
             "a localcloud is up there already",
             got=str(state_dir),
             allowed="a state folder of its own for each",
-            do="seatrial cloud status, or seatrial cloud down first",
+            do="seatrial cloud env leads a shell to it; seatrial cloud down ends it",
         )
     try:
         yield lock

@@ -79,7 +79,7 @@ class Model:
         `batch_rows` bounds how many rows go through the graph at once, and so its memory; the
         server never does, because a client's request is one batch.
         """
-        from seatrial.serving.arrays import predict
+        from seatrial.serving.array_feeds import predict
 
         return predict(self, columns, batch_rows)
 

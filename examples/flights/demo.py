@@ -28,7 +28,7 @@ from seatrial.examples.flights.story import (
 )
 from seatrial.examples.flights.telling import StageBar, Teller
 from seatrial.examples.flights.traffic import count_requests
-from seatrial.localcloud import control
+from seatrial.localcloud import control, whereabouts
 from seatrial.localcloud.images import default_image_map, serving_python, write_image_map
 from seatrial.pipelines.execution import ExecutionStatus
 
@@ -73,7 +73,7 @@ def prepare(out: Path) -> None:
             "the output folder holds something else",
             got=str(out),
             allowed="a new folder, or one of an earlier demo",
-            do="Give another folder with --out",
+            do="Name another folder",
         )
     control.down(out / "cloud")
     shutil.rmtree(out, ignore_errors=True)
@@ -95,7 +95,7 @@ def local_cloud(out: Path, config: Config, *, quota: str = "") -> Iterator[None]
         region=config.region,
         settings=control.CloudSettings(quota=quota),
     )
-    wanted = control.environment(info)
+    wanted = whereabouts.environment(info)
     kept = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +42,17 @@ def auc(model: Any, rows: pd.DataFrame) -> float:
 
 
 def save(model: Any, rows: pd.DataFrame, folder: Path) -> Path:
-    """Write the MLflow model directory, with signature and input example."""
+    """Write the MLflow model directory, with signature and input example.
+
+    It takes the place of one that an earlier run has written there.
+    """
     import mlflow
     import sklearn
     from mlflow.models import infer_signature
 
     example = rows[[TEXT]].head(3)
+    if (folder / "MLmodel").exists():
+        shutil.rmtree(folder)  # MLflow writes into no folder that has files
     mlflow.sklearn.save_model(
         model,
         folder,

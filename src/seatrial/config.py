@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    ValidationError,
-)
+from pydantic import Field, NonNegativeFloat, ValidationError
 
+from seatrial.config_layers import fill_in, lay_over, read_yaml
+from seatrial.config_measuring import (
+    DeviationGuards,
+    GuardsConfig,
+    LoadTestConfig,
+    OptimizationConfig,
+    ProfileConfig,
+    Recipe,
+    TrialConfig,
+)
 from seatrial.config_sections import (
     ComparisonConfig,
     DeploymentConfig,
-    DeviationGuards,
     EndpointConfig,
     FoundationConfig,
-    GuardsConfig,
     ImagesConfig,
-    LoadTestConfig,
     MemoryTier,
     Metric,
     Name,
     ObjectivesConfig,
-    OptimizationConfig,
     OptimizeFor,
-    ProfileConfig,
     QuotasConfig,
-    Recipe,
     ReviewConfig,
     RolesConfig,
     TrackingConfig,
     TrafficShape,
-    TrialConfig,
 )
 from seatrial.config_watching import MonitoringConfig, ReactionsConfig, WarmConfig
 from seatrial.contracts import Contract, first_problem
@@ -150,17 +148,17 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
 
     ConfigError for a file that cannot be read, an unknown key or a value out of range.
     """
-    values = _read_yaml(Path(str(files("seatrial.configs") / "default.yaml")))
+    values = read_yaml(Path(str(files("seatrial.configs") / "default.yaml")))
     if path is not None:
-        _lay_over(values, _read_yaml(path), where=str(path))
-    _lay_over(values, overrides, where="overrides")
-    return parse_config(_fill_in(values), where=str(path or "default.yaml"))
+        lay_over(values, read_yaml(path), where=str(path))
+    lay_over(values, overrides, where="overrides")
+    return parse_config(fill_in(values), where=str(path or "default.yaml"))
 
 
 def parse_config(values: dict[str, Any], *, where: str) -> Config:
     """`values` as a resolved Config."""
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(
             f"the configuration in {where} cannot be used",
@@ -168,65 +166,20 @@ def parse_config(values: dict[str, Any], *, where: str) -> Config:
             allowed="the keys and ranges of configs/default.yaml",
             do="Correct that value",
         ) from error
+    _check_warm(config, where)
+    return config
+
+
+def _check_warm(config: Config, where: str) -> None:
+    if config.warm.mode == "provisioned" and config.endpoint.provisioned_concurrency is None:
+        raise ConfigError(
+            f"the configuration in {where} scales provisioned concurrency, and has none",
+            got="warm.mode: provisioned, endpoint.provisioned_concurrency: null",
+            allowed="endpoint.provisioned_concurrency: 1 or more, which is what is deployed",
+            do="Set it, or set warm.mode to none or pings",
+        )
 
 
 def read_resolved_config(path: Path) -> Config:
     """Read a configuration that `pipeline upsert` resolved and uploaded."""
-    return parse_config(_read_yaml(path), where=str(path))
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            "cannot read the configuration",
-            got=str(path),
-            allowed="a readable YAML file",
-            do=f"Check the path and the file ({type(error).__name__}: {str(error)[:200]})",
-        ) from error
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"the configuration in {path} is not a mapping",
-            got=type(values).__name__,
-            allowed="key: value lines",
-            do="Start from configs/default.yaml",
-        )
-    return values
-
-
-def _lay_over(base: dict[str, Any], top: dict[str, Any], *, where: str, prefix: str = "") -> None:
-    for key, value in top.items():
-        if key not in base:
-            close = difflib.get_close_matches(str(key), list(base), n=1)
-            raise ConfigError(
-                f"unknown configuration key in {where}",
-                got=f"{prefix}{key}",
-                allowed=", ".join(f"{prefix}{name}" for name in base),
-                do=f"Did you mean {prefix}{close[0]}?" if close else "Remove it",
-            )
-        if isinstance(base[key], dict) and base[key] and isinstance(value, dict):
-            _lay_over(base[key], value, where=where, prefix=f"{prefix}{key}.")
-        else:
-            base[key] = value
-
-
-def _fill_in(values: dict[str, Any]) -> dict[str, Any]:
-    """Names that follow from the account, the region and the project."""
-    account, region, project = values["account"], values["region"], values["project"]
-    if values["bucket"] is None:
-        values["bucket"] = f"{project}-{account}-{region}"
-    if isinstance(values["roles"], dict):
-        for name, arn in values["roles"].items():
-            if arn is None:
-                values["roles"][name] = f"arn:aws:iam::{account}:role/{project}-{name}"
-    images = values["images"]
-    if isinstance(images, dict):
-        for name in ("toolbox", "serving"):
-            if images[name] is None:
-                registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
-                images[name] = f"{registry}/{project}-{name}:latest"
-    monitoring = values["monitoring"]
-    if isinstance(monitoring, dict) and monitoring["alert_topic_arn"] is None:
-        monitoring["alert_topic_arn"] = f"arn:aws:sns:{region}:{account}:{project}-alerts"
-    return values
+    return parse_config(read_yaml(path), where=str(path))

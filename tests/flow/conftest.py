@@ -22,8 +22,9 @@ sys.path.append(str(Path(__file__).parents[1] / "unit" / "shared"))
 from cloud_calls import Aws
 
 from seatrial.config import load_config
-from seatrial.localcloud.control import CloudInfo, CloudSettings, down, environment, up
+from seatrial.localcloud.control import CloudSettings, down, up
 from seatrial.localcloud.images import Image, ImageMap, default_image_map
+from seatrial.localcloud.whereabouts import CloudInfo, environment
 
 REGION = "us-east-1"
 TINY = "tiny"  # the image that servers/tiny.py stands for

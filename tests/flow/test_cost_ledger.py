@@ -28,7 +28,7 @@ from seatrial.cost.sandboxes import on_demand
 from seatrial.cost.setup import Setup
 from seatrial.cost.traffic import Traffic
 from seatrial.errors import InputError
-from seatrial.localcloud.control import status_details
+from seatrial.localcloud.whereabouts import status_details
 
 pytestmark = pytest.mark.flow
 

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from cloud_calls import BUCKET, GROUP, MB, ROLE, Aws, archive, error_of, total, wait_for
 
-from seatrial.localcloud.control import status_details
+from seatrial.localcloud.whereabouts import status_details
 
 pytestmark = pytest.mark.flow
 

@@ -14,8 +14,9 @@ from cloud_calls import Aws, error_of, wait_for
 
 from seatrial.errors import InputError
 from seatrial.localcloud.cgroup_search import cgroup_record
-from seatrial.localcloud.control import CloudInfo, down, status, status_details, up
+from seatrial.localcloud.control import down, up
 from seatrial.localcloud.sweep import work_dir
+from seatrial.localcloud.whereabouts import CloudInfo, status, status_details
 
 pytestmark = pytest.mark.flow
 

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from cloud_calls import total, wait_for
 from record_delivery import delivered_lines, deploy, target_of
 
-from seatrial.localcloud.control import status_details
+from seatrial.localcloud.whereabouts import status_details
 
 pytestmark = pytest.mark.flow
 

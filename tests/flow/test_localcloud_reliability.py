@@ -19,7 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 from record_delivery import delivered_ids, deploy, target_of
 
-from seatrial.localcloud.control import status_details
+from seatrial.localcloud.whereabouts import status_details
 
 pytestmark = pytest.mark.flow
 

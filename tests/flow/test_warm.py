@@ -33,7 +33,7 @@ def warm_cloud(new_cloud: Any) -> Iterator[Any]:
 
 
 def warm(**values: Any) -> Config:
-    return load_config(warm=values)
+    return load_config(warm=values, endpoint={"provisioned_concurrency": 1})
 
 
 def with_provisioned(target: Target, count: int | None = 1) -> Target:

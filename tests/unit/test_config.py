@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.config import load_config, read_resolved_config
+from seatrial.config import load_config, parse_config, read_resolved_config
 from seatrial.errors import ConfigError
 
 
@@ -64,6 +64,18 @@ def test_a_bad_value_is_told_with_what_is_allowed(tmp_path: Path, text: str, sai
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=said):
         load_config(path)
+
+
+def test_nothing_scales_where_nothing_is_provisioned(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("warm: {mode: provisioned}", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    for said in (str(path), "provisioned_concurrency: null", "1 or more", "none or pings"):
+        assert said in str(refused.value)
+    resolved = load_config(endpoint={"provisioned_concurrency": 1}, warm={"mode": "provisioned"})
+    assert parse_config(resolved.model_dump(mode="json"), where="that") == resolved
+    assert load_config(warm={"mode": "pings"}).endpoint.provisioned_concurrency is None
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

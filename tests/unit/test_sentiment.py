@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from seatrial.config import load_config
 from seatrial.contracts import DriftReport
+from seatrial.examples.sentiment import train
 from seatrial.examples.sentiment.data import TARGET, TEXT, load_snippets
 from seatrial.monitoring.baseline import Rows
 from seatrial.monitoring.drift import decide
@@ -54,3 +59,26 @@ def test_other_reviews_of_products_are_no_drift(judged: dict[str, DriftReport]) 
 
 def test_films_have_words_that_products_do_not(judged: dict[str, DriftReport]) -> None:
     assert judged["films"].drifted_columns[0] == f"{TEXT}: unseen words"
+
+
+def test_a_model_is_saved_where_an_earlier_run_saved_one(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text("of an earlier run")
+    (tmp_path / "left.txt").touch()
+    rows = SNIPPETS.training.head(200)
+    train.save(train.fit(rows), rows, tmp_path)
+    assert "predict_proba" in (tmp_path / "MLmodel").read_text()
+    assert not (tmp_path / "left.txt").exists()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    ended = subprocess.run(
+        [sys.executable, "-m", "seatrial.examples.sentiment", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    said = f"seatrial: the output folder holds something else: got '{tmp_path}'"
+    assert ended.stderr.startswith(said), ended.stderr
+    assert (tmp_path / "mine.txt").exists()

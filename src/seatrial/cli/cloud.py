@@ -1,4 +1,4 @@
-"""`seatrial cloud up|down|status`."""
+"""`seatrial cloud up|env|down|status`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seatrial.cli.output import AGAINST, say_json, say_table, shared
+from seatrial.errors import InputError
 
 if TYPE_CHECKING:
     from seatrial.config import Config
@@ -40,7 +41,7 @@ def up(
     ] = None,
 ) -> None:
     """Start localcloud with the foundation's stack; print what to put into the environment."""
-    from seatrial.localcloud import control
+    from seatrial.localcloud import control, whereabouts
     from seatrial.localcloud.images import default_image_map, serving_python, write_image_map
 
     options = shared(context)
@@ -52,13 +53,9 @@ def up(
     info = control.up(
         state_dir, port=port, images_file=images, region=config.region, settings=settings
     )
-    environment = control.environment(info)
+    environment = whereabouts.environment(info)
     found_on(config, info.endpoint_url, environment)
-    if options.as_json:
-        say_json(environment)
-    else:
-        for name, value in environment.items():
-            typer.echo(f"export {name}={value}")
+    _say_environment(context, environment)
 
 
 def found_on(config: Config, endpoint_url: str, environment: dict[str, str]) -> None:
@@ -76,6 +73,30 @@ def found_on(config: Config, endpoint_url: str, environment: dict[str, str]) -> 
 
 
 @app.command()
+def env(context: typer.Context, state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
+    """Print what leads another shell to it: eval "$(…)" in bash and zsh, … | source in fish."""
+    from seatrial.localcloud import whereabouts
+
+    found = whereabouts.status(state_dir)
+    if found is None:
+        raise InputError(
+            "no localcloud is up there",
+            got=str(state_dir),
+            allowed="the folder of one that is up",
+            do="Start it with seatrial cloud up, or say where it is: --state-dir",
+        )
+    _say_environment(context, whereabouts.environment(found))
+
+
+def _say_environment(context: typer.Context, environment: dict[str, str]) -> None:
+    if shared(context).as_json:
+        say_json(environment)
+        return
+    for name, value in environment.items():
+        typer.echo(f"export {name}={value}")
+
+
+@app.command()
 def down(state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
     """Stop localcloud and everything it started."""
     from seatrial.localcloud import control
@@ -87,13 +108,13 @@ def down(state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
 @app.command()
 def status(context: typer.Context, state_dir: StateDir = DEFAULT_STATE_DIR) -> None:
     """Show whether localcloud is up, its endpoints and sandboxes."""
-    from seatrial.localcloud import control
+    from seatrial.localcloud import whereabouts
 
-    found = control.status(state_dir)
+    found = whereabouts.status(state_dir)
     if found is None:
         typer.echo("localcloud is not up")
         raise typer.Exit(AGAINST)
-    details = control.status_details(found)
+    details = whereabouts.status_details(found)
     if shared(context).as_json:
         say_json(details)
         return

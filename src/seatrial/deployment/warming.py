@@ -53,9 +53,9 @@ def check_warm(config: Config, serverless: ServerlessConfiguration) -> None:
     if serverless.provisioned_concurrency is None:
         raise InputError(
             "warm.mode is provisioned, and nothing is provisioned",
-            got="endpoint.provisioned_concurrency: null",
-            allowed=f"{warm.min_concurrency} to {warm.max_concurrency}",
-            do="Set endpoint.provisioned_concurrency, or warm.mode to none or pings",
+            got="an older verdict or a review without provisioned concurrency",
+            allowed="1 or more, as the configuration has it in endpoint.provisioned_concurrency",
+            do="Judge the model again with this configuration, or set warm.mode to none or pings",
         )
     highest = max([warm.max_concurrency, *(item.max_concurrency for item in warm.schedule)])
     if highest > serverless.max_concurrency:

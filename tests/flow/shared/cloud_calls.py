@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from doubling_model import archive_of
 from record_delivery import BUCKET, VARIANT, make_bucket
 
-from seatrial.localcloud.control import status_details
+from seatrial.localcloud.whereabouts import status_details
 
 GROUP = "/aws/sagemaker/Endpoints/"
 ROLE = "arn:aws:iam::123456789012:role/test"

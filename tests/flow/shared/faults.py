@@ -393,13 +393,14 @@ PING_TARGET = "arn:aws:scheduler:::aws-sdk:sagemakerruntime:invokeEndpoint"
 PINGS = load_config(warm={"mode": "pings"})
 # One is deployed, and at once there are two.
 SCALED = load_config(
+    endpoint={"provisioned_concurrency": 1},
     warm={
         "mode": "provisioned",
         "min_concurrency": 2,
         "max_concurrency": 3,
         "utilization": 0.7,
         "schedule": [{"at": "rate(1 day)", "min_concurrency": 2, "max_concurrency": 3}],
-    }
+    },
 )
 _SCENES: dict[str, Callable[[Stage, str], Scene]] = {
     "first": Stage.first,

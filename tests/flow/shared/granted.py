@@ -20,7 +20,7 @@ def granted_config(**sections: Any) -> Config:
         project=NAME,
         bucket=f"{NAME}-files",
         model_package_group=f"docked-{NAME}",
-        endpoint={"name": NAME},
+        endpoint={"name": NAME, "provisioned_concurrency": 1},  # some of them scale
         **sections,
     )
 

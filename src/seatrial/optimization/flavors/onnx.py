@@ -134,7 +134,7 @@ def _session(path: Path) -> Any:
 
 def _feeds(session: Any, signature: ModelSignature, frame: pd.DataFrame) -> dict[str, Array]:
     """The tensors, filled by the server's own code, so that both take the same rows."""
-    from seatrial.serving.arrays import fill
+    from seatrial.serving.array_feeds import fill
     from seatrial.serving.graph import feed_plan
     from seatrial.serving.signature import parse_signature
 

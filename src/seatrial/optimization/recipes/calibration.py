@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seatrial.serving.arrays import fill
+from seatrial.serving.array_feeds import fill
 from seatrial.serving.graph import feed_plan
 from seatrial.serving.signature import read_signature
 
