@@ -2,13 +2,14 @@
 
 Rows of one request share their hour and their caller, and count as one observation. Requests
 themselves are taken as independent; where errors come in spells of days, the true interval is
-wider.
+wider. A few requests hardly differ from draw to draw, and one does not at all, so of fewer than
+MIN_REQUESTS the rows are drawn one by one, too, and what strays more counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 DRAWS = 1000
+# Of so many requests the spread is told 2 % too small, of two by 30 %.
+MIN_REQUESTS = 30
+# Rows drawn by so many random groups stray as rows drawn one by one, at a fraction of the cost.
+ROW_GROUPS = 1000
 # Requests times draws that are held at once: 80 MB, however many requests there are.
 MAX_CELLS = 10_000_000
 
@@ -42,6 +47,20 @@ def resample(
     metrics: Iterable[str], rows: Labelled, *, seed: int, draws: int = DRAWS
 ) -> dict[str, Array]:
     """Each metric in every draw; of `ece` the gap of each bin: (draws, BINS)."""
+    names = list(metrics)
+    found = _draw(names, rows, seed=seed, draws=draws)
+    if len(np.unique(rows.request)) >= MIN_REQUESTS:
+        return found
+    groups = np.random.default_rng(seed).permutation(len(rows)) % min(len(rows), ROW_GROUPS)
+    alone = _draw(names, replace(rows, request=groups), seed=seed, draws=draws)
+    return {metric: max(found[metric], alone[metric], key=_width) for metric in names}
+
+
+def _width(draws: Array) -> float:
+    return float(np.nanstd(draws, axis=0).sum())
+
+
+def _draw(metrics: Iterable[str], rows: Labelled, *, seed: int, draws: int) -> dict[str, Array]:
     parts: dict[str, list[Array]] = {metric: [] for metric in metrics}
     for drawn in request_draws(rows.request, seed, draws=draws):
         for metric, found in parts.items():

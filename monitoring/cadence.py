@@ -1,7 +1,7 @@
 """The windows of a schedule: from a moment on, each as long as the one before.
 
-Written as ISO 8601 has repeating intervals: `R/2026-11-28T12:00:00Z/PT168H`. A schedule hands that
-on instead of two times, so a start that comes late still judges the right window.
+Written as ISO 8601 has repeating intervals: `R/2026-11-28T12:00:00Z/PT10080M`. A schedule hands
+that on instead of two times, so a start that comes late still judges the right window.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ def read_suite(
     """
     with quiet():
         from great_expectations import ExpectationSuite
+        from great_expectations.expectations.registry import get_expectation_impl
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -50,6 +51,8 @@ def read_suite(
         document["expectations"] = [
             item for item in asked if not _columns(item["kwargs"]).intersection(without)
         ]
+        for item in document["expectations"]:
+            get_expectation_impl(item["type"])  # the suite leaves out a name that it does not know
         return ExpectationSuite(**document)
     except Exception as error:  # pydantic's, GE's own and KeyError; they have no common base
         raise InputError(
@@ -110,6 +113,9 @@ def _detail(
     if "value_set" in wanted:
         wanted["value_set"] = f"{len(wanted['value_set'])} values"
     parts = [f"wanted {', '.join(f'{name} {value}' for name, value in wanted.items())}"]
+    if result.get("unexpected_count"):
+        share = result["unexpected_percent"]
+        parts.append(f"not so in {result['unexpected_count']} rows ({share:.3g} %)")
     if "observed_value" in result:
         parts.append(f"found {result['observed_value']}")
     shown = list(dict.fromkeys(map(str, examples)))

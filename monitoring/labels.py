@@ -70,7 +70,9 @@ def _read_file(path: Path, columns: Collection[str]) -> pd.DataFrame:
             labels["row"] = labels["row"].fillna(0) if "row" in labels.columns else 0
         else:
             labels = pd.read_csv(path, dtype=dict.fromkeys(keys, str))
-        key = next(name for name in keys if name in labels.columns)
+        key = next((name for name in keys if name in labels.columns), None)
+        if key is None:
+            raise ValueError(f"no key among its columns {', '.join(map(str, labels.columns))}")
         if "row" not in labels.columns:
             labels["row"] = 0
         times = labels["labelled_at"] if "labelled_at" in labels.columns else None
@@ -80,14 +82,16 @@ def _read_file(path: Path, columns: Collection[str]) -> pd.DataFrame:
             else pd.Series(pd.NaT, index=labels.index, dtype="datetime64[ns, UTC]")
         )
         return labels.dropna(subset=[key, "row", "label"]).astype({"row": "int64"})
-    except (OSError, KeyError, ValueError, StopIteration, pyarrow.ArrowException) as error:
+    except (OSError, KeyError, ValueError, pyarrow.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
+    # pandas goes on with advice for programmers
+    said = str(error).partition("\n")[0].removesuffix(" You might want to try:")[:200]
     return InputError(
         "cannot read the labels",
-        got=f"{path}: {type(error).__name__} {str(error)[:200]}",
+        got=f"{path}: {type(error).__name__} {said}",
         allowed="CSV, .jsonl or .parquet with event_id, inference_id or a column of the model, "
         "row and labelled_at (optional), and label",
         do="Correct the file",

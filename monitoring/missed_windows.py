@@ -39,6 +39,6 @@ def missed_reason(missed: Sequence[MissedWindow]) -> str:
     windows = "1 scheduled window was" if count == 1 else f"{count} scheduled windows were"
     return (
         f"Missed: {windows} never judged, {first.started_at:%Y-%m-%d %H:%M} to "
-        f"{last.ended_at:%Y-%m-%d %H:%M} UTC; run the monitoring pipeline on it, and look into the "
-        "dead-letter queue."
+        f"{last.ended_at:%Y-%m-%d %H:%M} UTC; run the monitoring pipeline on "
+        f"{'it' if count == 1 else 'them'}, and look into the dead-letter queue."
     )

@@ -3,7 +3,8 @@
 Telling people and other systems (notify, event) happens at once. A training (retrain) and the way
 back to the version before (rollback) wait until the same ailment was found in `after_windows`
 windows in a row of the configuration that serves: one bad window may be a holiday, and what was
-brought back gets windows of its own. Nothing is done again within `cooldown_h`, nor again for a
+brought back gets windows of its own. Nothing is done again within `cooldown_h`, but an ailment of
+this configuration that nobody was told of within it is told. Nor is anything done again for a
 window that is judged again, unless more is found in it then; a rollback not even then. (Of a
 training or a rollback that was just begun people are told all the same: reacting.py.)
 """
@@ -55,6 +56,10 @@ class Past:
     windows: Sequence[WindowVerdict]
     earlier: WindowVerdict | None = None
 
+    def is_about(self, item: WindowVerdict) -> bool:
+        """True if what served in that window serves in this one."""
+        return item.endpoint_config_name == self.endpoint_config_name
+
     def run_of(self, ailment: Ailment) -> tuple[WindowVerdict, ...]:
         """The windows just before this one that all had the ailment, on the same configuration.
 
@@ -62,11 +67,16 @@ class Past:
         """
         run: list[WindowVerdict] = []
         for item in reversed(self.windows):
-            same = item.endpoint_config_name == self.endpoint_config_name
-            if ailment not in item.ailments or not same:
+            if ailment not in item.ailments or not self.is_about(item):
                 break
             run.append(item)
         return tuple(reversed(run))
+
+    def answered_since(self, time: datetime, act: Act) -> tuple[WindowVerdict, ...]:
+        """The windows before this one for which the act was carried out or refused after `time`."""
+        return tuple(
+            item for item in self.windows if act in item.answered and item.decided_at > time
+        )
 
     def since(self, ailments: Iterable[Ailment], started_at: datetime) -> datetime:
         """The start of the first window of the longest run that leads up to this one."""
@@ -104,12 +114,12 @@ def _waits(
     earlier = past.earlier
     nothing_more = act in ONCE_A_WINDOW or (earlier and set(asking) <= set(earlier.ailments))
     if earlier and act in earlier.answered and nothing_more:
-        return "done when this window was judged before"
-    done = [item for item in past.windows if act in item.answered]
-    if done and now - done[-1].decided_at < timedelta(hours=policy.cooldown_h):
-        return (
-            f"done at {done[-1].decided_at:%Y-%m-%d %H:%M} UTC, again after {policy.cooldown_h:g} h"
-        )
+        return "already done when this window was judged before"
+    lately = past.answered_since(now - timedelta(hours=policy.cooldown_h), act)
+    told = {name for item in lately if past.is_about(item) for name in item.ailments}
+    if lately and (act in PATIENT or told.issuperset(asking)):
+        last = max(item.decided_at for item in lately)
+        return f"last done at {last:%Y-%m-%d %H:%M} UTC, not again within {policy.cooldown_h:g} h"
     if act in PATIENT:
         longest = max(1 + len(past.run_of(ailment)) for ailment in asking)
         if longest < policy.after_windows:

@@ -123,7 +123,8 @@ def put_metrics(data: Sequence[Mapping[str, Any]], cloudwatch: Any) -> Reaction:
 
 def _blind_reason(window: Window) -> str:
     return (
-        f"Monitoring is blind: {window.completeness_ratio:.1%} of {window.invocations} invocations "
-        f"left a record, {window.min_completeness_ratio:.0%} are wanted; see whether records are "
-        "delivered (SEATRIAL_RECORD, the log's subscription filter, Firehose's errors)."
+        f"Monitoring is blind: {window.completeness_ratio:.1%} of the callers' invocations left a "
+        f"record, {window.min_completeness_ratio:.0%} are wanted (CloudWatch counts "
+        f"{window.invocations}, {window.synthetic_records} of them seatrial's own); see whether "
+        "records are delivered (SEATRIAL_RECORD, the log's subscription filter, Firehose's errors)."
     )

@@ -88,8 +88,12 @@ def read_line(line: bytes) -> Record | Part:
     try:
         document = orjson.loads(line)
         return _part(document, line) if "part" in document["seatrial"] else _record(document, line)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BrokenRecordError(f"{type(error).__name__}: {str(error)[:200]}") from error
+    except orjson.JSONDecodeError as error:
+        raise BrokenRecordError(f"not JSON, or cut off: {str(error)[:200]}") from error
+    except KeyError as error:
+        raise BrokenRecordError(f"no prediction record: it has no {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BrokenRecordError(f"no prediction record: {str(error)[:200]}") from error
 
 
 def _split_joined(line: bytes) -> Iterator[bytes]:

@@ -35,7 +35,7 @@ def monitoring_definition(config: Config, *, config_uri: str) -> str:
 
     WindowStart and WindowEnd are ISO 8601 times in UTC; from a schedule, its windows
     (`R/2026-11-28T12:00:00Z/PT10080M`) and `latest`, the last that is over. LabelsUri
-    is a CSV or Parquet file in S3.
+    is a CSV, JSON Lines or Parquet file in S3, or a folder of them.
     """
     with offline(config.region):
         return _definition(config, config_uri=config_uri)

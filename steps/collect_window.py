@@ -54,7 +54,15 @@ def find_span(start: str, end: str, *, now: datetime) -> Span:
     cadence = parse_cadence(start)
     if cadence is not None and end == LATEST:
         return cadence.latest(now)
-    return parse_span(start, end)
+    span = parse_span(start, end)
+    if span.start >= now:
+        raise InputError(
+            "the window has not begun",
+            got=f"{start} to {end}",
+            allowed=f"a start before {now:%Y-%m-%dT%H:%M:%SZ}",
+            do="Correct it, or wait",
+        )
+    return span
 
 
 def parse_span(start: str, end: str) -> Span:

@@ -2,14 +2,15 @@
 
 Reads   window/ (window.json), quality/, drift/, labels/, the configuration, and from S3 the
         verdicts on the windows before.
-Writes  monitoring/: monitoring.json (Monitoring), monitoring.html; both, with the drift report and
-        this window's verdict.json, to s3://<bucket>/monitoring/<endpoint>/ too. Exits 0 whatever
-        the verdict.
+Writes  monitoring/: monitoring.json (Monitoring), monitoring.html with drift.html beside it; these,
+        drift.json and this window's verdict.json to s3://<bucket>/monitoring/<endpoint>/ too.
+        Exits 0 whatever the verdict.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,13 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         labels=read_contract(LabelScores, args.labels / "labels.json"),
         missed=find_missed(args.window_start, window, config.bucket, S3(clients["s3"])),
     )
-    react(
-        findings,
-        config,
-        clients,
-        args.output,
-        artifacts=[args.drift / "drift.json", args.drift / "drift.html"],
-    )
+    args.output.mkdir(parents=True, exist_ok=True)
+    beside = shutil.copyfile(args.drift / "drift.html", args.output / "drift.html")
+    react(findings, config, clients, args.output, artifacts=[args.drift / "drift.json", beside])
     return 0
 
 

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from seatrial.aws import S3, client
 from seatrial.config import MonitoringConfig, read_resolved_config
 from seatrial.contracts import Baseline, LabelScores, ModelSignature, read_contract, write_contract
+from seatrial.errors import InputError
 from seatrial.monitoring.columns import model_columns
 from seatrial.monitoring.estimates import compare
 from seatrial.monitoring.labels import join, labelled_rows, read_labels
@@ -70,6 +71,21 @@ def score(window: Path, labels: Path | None, monitoring: MonitoringConfig) -> La
     )
 
 
+def fetch(uri: str, scratch: Path, s3: S3) -> Path:
+    """The file, or the folder (its URI ends in a slash), here; InputError if that is empty."""
+    if not uri.endswith("/"):
+        return s3.download(uri, scratch / Path(uri).name)
+    folder = s3.download_folder(uri, scratch)
+    if not any(folder.iterdir()):
+        raise InputError(
+            "there are no labels",
+            got=f"nothing below {uri}",
+            allowed="a folder of CSV, JSON Lines or Parquet files",
+            do=f"Check the URI, or give {NO_LABELS} until there are labels",
+        )
+    return folder
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The step's program."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -82,11 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with TemporaryDirectory() as scratch:
         labels = None if args.labels == NO_LABELS else Path(args.labels)
         if args.labels.startswith("s3://"):
-            s3 = S3(client("s3", region=config.region))
-            if args.labels.endswith("/"):
-                labels = s3.download_folder(args.labels, Path(scratch))
-            else:
-                labels = s3.download(args.labels, Path(scratch) / Path(args.labels).name)
+            labels = fetch(args.labels, Path(scratch), S3(client("s3", region=config.region)))
         write_contract(score(args.window, labels, config.monitoring), args.output / "labels.json")
     return 0
 

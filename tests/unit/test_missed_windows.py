@@ -76,6 +76,14 @@ def test_a_schedule_asks_for_its_last_window_that_is_over_however_late() -> None
     assert find_span("2026-11-02", "2026-11-09", now=end) == CADENCE.window(0)
 
 
+def test_a_window_that_has_not_begun_is_refused() -> None:
+    begun = START + timedelta(seconds=1)
+    assert find_span("2026-11-02", "2026-11-09", now=begun) == CADENCE.window(0)
+    for now in (START, START - WEEK):
+        with pytest.raises(InputError, match="the window has not begun: got '2026-11-02 to"):
+            find_span("2026-11-02", "2026-11-09", now=now)
+
+
 def test_before_the_first_window_is_over_there_is_nothing_to_judge() -> None:
     with pytest.raises(InputError, match="from 2026-11-09T00:00:00Z on"):
         CADENCE.latest(START + WEEK - timedelta(seconds=1))

@@ -156,7 +156,9 @@ def test_unknown_categories_are_named(suite: Any) -> None:
     found = failures(pd.DataFrame(broken), suite)
     failed = found["carrier expect_column_values_to_be_in_set"]
     assert failed.unexpected_ratio == 0.1
-    assert failed.detail == "wanted mostly 0.99, value_set 2 values; for example ??"
+    assert failed.detail == (
+        "wanted mostly 0.99, value_set 2 values; not so in 100 rows (10 %); for example ??"
+    )
 
 
 def test_a_column_that_is_absent_is_named(suite: Any) -> None:
@@ -230,7 +232,7 @@ def test_ids_that_come_twice_are_counted_and_not_shown(
         [failed] = report.failed
         assert (failed.column, failed.unexpected_count) == ("order", 2 * twice)
         assert failed.expectation == "expect_column_values_to_be_unique"
-        assert failed.detail == "wanted mostly 0.99"
+        assert failed.detail == "wanted mostly 0.99; not so in 12 rows (1.2 %)"
 
 
 @pytest.mark.parametrize(
@@ -325,7 +327,7 @@ def test_an_expectation_of_several_columns_is_left_out_with_any_of_them(
     [
         pytest.param("{", id="not JSON"),
         pytest.param("[]", id="no mapping"),
-        pytest.param('{"name": "x", "expectations": [{"type": "expect_luck"}]}', id="unknown type"),
+        pytest.param('{"name": "x", "expectations": [{"type": "expect_luck"}]}', id="no kwargs"),
         pytest.param('{"expectations": []}', id="no name"),
     ],
 )
@@ -333,6 +335,14 @@ def test_a_suite_that_was_edited_wrongly_is_refused(tmp_path: Path, text: str) -
     path = tmp_path / "suite.json"
     path.write_text(text)
     with pytest.raises(InputError, match="Correct what was edited"):
+        read_suite(path)
+
+
+def test_an_expectation_whose_name_is_misspelt_is_not_left_out(tmp_path: Path) -> None:
+    asked = {"type": "expect_colum_to_exist", "kwargs": {"column": "temp"}}
+    path = tmp_path / "suite.json"
+    path.write_text(json.dumps({"name": "x", "expectations": [asked]}))
+    with pytest.raises(InputError, match=r"expect_colum_to_exist not found.*Correct what"):
         read_suite(path)
 
 

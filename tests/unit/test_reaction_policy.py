@@ -109,6 +109,31 @@ def test_nothing_is_done_twice_within_the_cool_down(hours_ago: float, acts: list
     assert due(["drift"], past(["drift"], acts=("notify",), decided_at=at)) == acts
 
 
+@pytest.mark.parametrize(
+    ("weeks", "ailments", "acts"),
+    [
+        pytest.param([["drift"]], ["drift"], [], id="the-same"),
+        pytest.param([["drift"]], ["decay"], ["notify", "event"], id="another"),
+        pytest.param([["drift"]], ["drift", "decay"], ["notify", "event"], id="one-more"),
+        pytest.param([["drift"], ["decay"]], ["drift", "decay"], [], id="both-told"),
+    ],
+)
+def test_an_ailment_that_nobody_was_told_of_is_told_within_the_cool_down(
+    weeks: list[list[Ailment]], ailments: list[Ailment], acts: list[Act]
+) -> None:
+    told = [
+        item.model_copy(update={"acts": ACTS[item.ailments[0]]})
+        for item in past(*weeks, decided_at=NOW - timedelta(hours=1))
+    ]
+    assert due(ailments, told) == acts
+
+
+def test_an_ailment_of_what_serves_now_is_told_within_the_cool_down() -> None:
+    told = past(["drift"], acts=("notify", "retrain"), decided_at=NOW - timedelta(hours=1))
+    assert due(["drift"], told) == []
+    assert due(["drift"], told, serves="flights-2") == ["notify"]
+
+
 def test_what_waits_says_why() -> None:
     found = decide(["drift"], Past(SERVES, past(["drift"])), Policy(ACTS, 3, 24), now=NOW)
     assert {item.act: item.waits for item in found} == {
@@ -180,6 +205,6 @@ def test_a_window_rolls_back_once_whatever_else_is_found_in_it_later() -> None:
     policy = Policy({"quality": ("rollback",), "decay": ("rollback",)}, 1, 0)
     (earlier,) = past(["quality"], acts=("rollback",))
     (found,) = decide(["quality", "decay"], Past(SERVES, [], earlier), policy, now=NOW)
-    assert found.waits == "done when this window was judged before"
+    assert found.waits == "already done when this window was judged before"
     (first,) = decide(["quality", "decay"], Past(SERVES, []), policy, now=NOW)
     assert (first.due, first.ailments) == (True, ("quality", "decay"))

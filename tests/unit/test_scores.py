@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from seatrial.contracts import (
 from seatrial.errors import InputError
 from seatrial.monitoring.bootstrap import (
     DRAWS,
+    MIN_REQUESTS,
     Labelled,
     bootstrap,
     gap_draws,
@@ -34,7 +37,7 @@ from seatrial.monitoring.bootstrap import (
 from seatrial.monitoring.labels import join, labelled_rows, read_labels
 from seatrial.monitoring.scores import measure, metric_score, score_metrics, spread
 from seatrial.quality import measure_quality
-from seatrial.steps.score_labels import score
+from seatrial.steps.score_labels import fetch, score
 
 ROWS = 2_000
 
@@ -335,6 +338,33 @@ def test_labels_may_be_parquet(tmp_path: Path) -> None:
     assert list(rows.truth) == [1]
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "auc", "ece"])
+@pytest.mark.parametrize("requests", [1, 2, MIN_REQUESTS - 1])
+def test_few_requests_give_no_narrower_interval_than_their_rows(metric: str, requests: int) -> None:
+    rows = binary()
+    few = replace(rows, request=np.arange(ROWS) * requests // ROWS)
+    found, alone = (
+        spread(metric, resample([metric], item, seed=3)[metric]).error for item in (few, rows)
+    )
+    assert found > 0.9 * alone
+
+
+@pytest.mark.parametrize(
+    ("requests", "wider"),
+    [
+        pytest.param(MIN_REQUESTS - 1, True, id="under"),
+        pytest.param(MIN_REQUESTS, False, id="exactly"),
+        pytest.param(MIN_REQUESTS + 1, False, id="over"),
+    ],
+)
+def test_enough_requests_are_drawn_as_they_are(requests: int, wider: bool) -> None:
+    rows = replace(binary(), request=np.arange(ROWS) % requests)
+    half_right = np.arange(ROWS) // requests % 2
+    alike = replace(rows, truth=np.ones(ROWS), label=half_right)
+    found = spread("accuracy", resample(["accuracy"], alike, seed=3)["accuracy"]).error
+    assert (found > 0.005) is wider
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -347,6 +377,38 @@ def test_labels_may_be_parquet(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_labels_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="event_id, inference_id or a column"):
         read_labels(labels_file(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("id,label\n1,0\n", "no key among its columns id, label'", id="no key"),
+        pytest.param(
+            "event_id,label,labelled_at\ne1,1,soon\n",
+            r"not ISO8601 format, at position 0\.'",
+            id="no time",
+        ),
+    ],
+)
+def test_why_a_file_holds_no_labels_is_told_on_one_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said) as refused:
+        read_labels(labels_file(tmp_path, text))
+    assert "\\n" not in str(refused.value)
+
+
+def test_a_folder_in_s3_without_labels_is_named() -> None:
+    class Empty:
+        def download_folder(self, prefix_uri: str, folder: Path) -> Path:
+            assert prefix_uri == "s3://lake/labels/"
+            return folder
+
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        pytest.raises(InputError, match="nothing below s3://lake/labels/"),
+    ):
+        fetch("s3://lake/labels/", Path(scratch), Empty())  # type: ignore[arg-type]
 
 
 def test_a_labels_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

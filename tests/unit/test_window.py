@@ -264,10 +264,19 @@ def test_an_empty_window_has_all_columns(sort: Gather) -> None:
     }
 
 
-def test_broken_lines_are_kept_with_their_reason(sort: Gather) -> None:
-    [kept] = sort(b"\xffoops").broken
-    assert kept["line"] == "\ufffdoops"
-    assert kept["reason"].startswith("JSONDecodeError")
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        pytest.param(b"\xffoops", "not JSON, or cut off: ", id="not JSON"),
+        pytest.param(line()[:100], "not JSON, or cut off: ", id="cut off"),
+        pytest.param(b"{}", "no prediction record: it has no 'seatrial'", id="another document"),
+        pytest.param(line(time="soon"), "no prediction record: Invalid isoformat", id="no time"),
+    ],
+)
+def test_broken_lines_are_kept_with_their_reason(sort: Gather, broken: bytes, reason: str) -> None:
+    [kept] = sort(broken).broken
+    assert kept["line"] == broken.decode(errors="replace")
+    assert kept["reason"].startswith(reason)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ def test_a_window_that_is_well_has_no_empty_parts() -> None:
     assert 'id="figure-columns"' not in page
 
 
+def test_it_links_what_is_beside_it() -> None:
+    page = render_window(quiet(), history(1))
+    assert '<a href="drift.html">' in page
+    assert '<a href="monitoring.json">' in page
+
+
 def test_it_loads_nothing() -> None:
     page = render_window(alerting(), history(3))
     assert POLICY.replace("'", "&#x27;") in page

@@ -189,8 +189,8 @@ def _metric(item: MetricScore, box: Box, top: float) -> Markup:
     x = linear((min(known) - pad, max(known) + pad), (box.left, box.right))
     middle = top + ROW * 0.6
     return join(
-        text(0, middle + 4, fitted(item.metric, 60), class_=_strong(item.decayed)),
-        text(58, middle + 4, shown(item.value), class_="tick"),
+        text(0, middle + 4, fitted(item.metric, 68), class_=_strong(item.decayed)),
+        text(70, middle + 4, shown(item.value), class_="tick"),
         line(x(item.low), middle, x(item.high), middle, "axis"),
         None
         if item.baseline is None

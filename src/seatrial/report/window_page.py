@@ -104,11 +104,23 @@ def _beside() -> Markup:
         "section",
         element("h3", "More"),
         element(
-            "p", "drift.html beside this page draws each column's distribution.", class_="soft"
+            "p",
+            _link("drift.html"),
+            " beside this page is Evidently's report: each column's distribution.",
+            class_="soft",
         ),
-        element("p", "monitoring.json has everything that is here, in figures.", class_="soft"),
+        element(
+            "p",
+            _link("monitoring.json"),
+            " has everything that is here, in figures.",
+            class_="soft",
+        ),
         class_="card",
     )
+
+
+def _link(name: str) -> Markup:
+    return element("a", name, href=name)
 
 
 def _quality(found: Monitoring) -> Markup | None:
@@ -129,6 +141,7 @@ def _quality(found: Monitoring) -> Markup | None:
 def _records(window: Window) -> Markup:
     counts = [
         ("records", window.records),
+        ("of them late", window.late_records),
         ("duplicates", window.duplicate_records),
         ("broken lines", window.broken_lines),
         ("failed requests", window.failed_requests),

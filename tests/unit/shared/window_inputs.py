@@ -102,6 +102,7 @@ def alerting(**changes: Any) -> Monitoring:
         change=-0.067,
         decayed=True,
     )
+    accuracy = auc.model_copy(update={"metric": "accuracy", "value": 0.653})
     found = {
         "window": window(),
         "quality": QualityReport(rows=6384, evaluated=60, failed=(failed,), success=False),
@@ -114,7 +115,7 @@ def alerting(**changes: Any) -> Monitoring:
             distributions=distributions(),
         ),
         "labels": LabelScores(
-            status="scored", labelled_rows=6000, unmatched_labels=1, metrics=(auc,)
+            status="scored", labelled_rows=6000, unmatched_labels=1, metrics=(accuracy, auc)
         ),
         "alert": True,
         "reasons": ("Decay: auc is 0.700.", "Drift: dew moved."),
