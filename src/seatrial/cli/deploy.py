@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 def deploy(
     context: typer.Context,
     candidates: Annotated[Path | None, typer.Option(help="What optimize wrote.")] = None,
-    readiness: Annotated[Path | None, typer.Option(help="What judge wrote.")] = None,
+    readiness: Annotated[Path | None, typer.Option(help="The folder that judge wrote.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="What baseline wrote.")] = None,
     model_package_arn: Annotated[
         str | None, typer.Option(help="The package that this model is.")

@@ -31,7 +31,8 @@ def profile(
         bool, typer.Option("--endpoint", help="Ask temporary endpoints instead; it costs.")
     ] = False,
     readiness: Annotated[
-        Path | None, typer.Option(help="With --endpoint: what judge wrote, for tier and candidate.")
+        Path | None,
+        typer.Option(help="With --endpoint: the folder that judge wrote, for tier and candidate."),
     ] = None,
     tier: Annotated[
         list[int] | None, typer.Option(help="With --endpoint: a memory size in MB; up to three.")
