@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.limits import load_limits
-from seatrial.localcloud.api import Handler, Place
+from seatrial.localcloud.api import Place
 from seatrial.localcloud.app import App
 from seatrial.localcloud.audit import Audit
 from seatrial.localcloud.audited_calls import AuditedCalls
@@ -115,17 +115,11 @@ class Cloud:
             self._ledger.postings,
             lambda name: tags.of(place.arn(f"endpoint/{name.lower()}")),
         )
-        parts: list[dict[str, Handler]] = [
-            part.handlers()
-            for part in (
-                *(models, configs, self._endpoints, tags, registry),
-                *(quotas, compilation, bills),
-            )
-        ]
+        parts = (models, configs, self._endpoints, tags, registry, quotas, compilation, bills)
         self.app = App(
             handlers=[
                 self._scaling.handlers(),
-                *parts,
+                *(part.handlers() for part in parts),
                 pipeline_calls,
                 Stacks(place, loopback.client).handlers(),
             ],
@@ -179,21 +173,8 @@ class Cloud:
 
     def _describe(self, endpoint_name: str) -> dict[str, Any]:
         fleet = self._hosting.fleet(endpoint_name)
-        described: dict[str, Any] = {
-            "name": endpoint_name,
-            "status": self._status_of(endpoint_name),
-        }
-        if fleet is not None:
-            described |= {
-                "memory_size_mb": fleet.spec.memory_mb,
-                "max_concurrency": fleet.max_concurrency,
-                "in_flight": fleet.in_flight,
-                "sandboxes": [
-                    {"id": item.id, "pid": item.pid, "peak_memory_mb": round(item.peak_memory_mb)}
-                    for item in fleet.sandboxes
-                ],
-            }
-        return described
+        named = {"name": endpoint_name, "status": self._status_of(endpoint_name)}
+        return named if fleet is None else named | fleet.shown()
 
     async def _flush_forever(self) -> None:
         since = 0.0

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from seatrial.localcloud.sandbox import Sandbox, SandboxError, SandboxSpec, WriteLines
 
@@ -49,6 +50,18 @@ class Fleet:
     def in_flight(self) -> int:
         """Requests being answered now."""
         return self._in_flight
+
+    def shown(self) -> dict[str, Any]:
+        """Its limits and its sandboxes, for `seatrial cloud status`."""
+        return {
+            "memory_size_mb": self.spec.memory_mb,
+            "max_concurrency": self.max_concurrency,
+            "in_flight": self._in_flight,
+            "sandboxes": [
+                {"id": item.id, "pid": item.pid, "peak_memory_mb": round(item.peak_memory_mb)}
+                for item in self.sandboxes
+            ],
+        }
 
     async def verify(self) -> None:
         """See that a sandbox starts and answers /ping; SandboxError if not.
