@@ -195,5 +195,7 @@ def _detail(auc: float, known: ClassifierBound) -> str:
             f"{known.largest_block_auc:.3f}"
         )
     if known.bound >= 1:
-        told += "; ordinary windows differ so much that nothing can pass the bound"
+        told += (
+            "; nothing can pass that: make monitoring.window_h longer, or leave the classifier off"
+        )
     return told

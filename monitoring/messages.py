@@ -71,7 +71,7 @@ def publish(letter: Message, topic_arn: str, sns: Any) -> Reaction:
 
 def _headlines(findings: Findings) -> Iterator[str]:
     if findings.missed:
-        yield f"{len(findings.missed)} windows missed"
+        yield _counted(len(findings.missed), "window missed", "windows missed")
     if findings.window.blind:
         yield "monitoring is blind"
     if findings.decayed:
@@ -87,7 +87,11 @@ def _headlines(findings: Findings) -> Iterator[str]:
     if findings.together:
         yield "columns moved together"
     if not findings.quality.success:
-        yield f"{len(findings.quality.failed)} quality failures"
+        yield _counted(len(findings.quality.failed), "quality failure", "quality failures")
+
+
+def _counted(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _shortened(subject: str) -> str:

@@ -136,7 +136,7 @@ def test_a_bound_that_nothing_can_pass_fails(
         assert arming(deployed(), set(), 0.0, tests).armed is False
         reason = arming(deployed(), set(), 0.0, tests).reason or ""
         assert "'other rows by all columns, 168 h' failed" in reason
-        assert reason.endswith("nothing can pass the bound")
+        assert reason.endswith("or leave the classifier off")
 
 
 def deployed() -> Any:

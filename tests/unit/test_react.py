@@ -277,6 +277,18 @@ def test_a_subject_is_what_sns_takes(names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("failures", "told"),
+    [
+        pytest.param(1, "flights: 1 quality failure", id="one"),
+        pytest.param(2, "flights: 2 quality failures", id="more"),
+    ],
+)
+def test_a_subject_counts_quality_failures(failures: int, told: str) -> None:
+    found = findings(drift(), quality=broken(*["temp"] * failures))
+    assert letter_of(found).subject.endswith(told)
+
+
+@pytest.mark.parametrize(
     ("length", "cut"),
     [
         pytest.param(MAX_SUBJECT - 1, False, id="under"),
