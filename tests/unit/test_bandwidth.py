@@ -209,6 +209,22 @@ def test_a_tier_is_predicted_from_its_own_number_of_threads(
     assert found.mean_ms == pytest.approx(mean_ms)
 
 
+def test_a_p95_that_too_few_took_turns_for_is_the_samples_on_that_many_threads() -> None:
+    sent = payload(cpu_s_per_request=0.02, latency_mean_ms=10, latency_p50_ms=10, latency_p95_ms=12)
+    few = WholeLatency(
+        payload="one",
+        threads=1,
+        latency_p50_ms=21,
+        latency_p95_ms=None,
+        latency_mean_ms=22,
+        cpu_s_per_request=0.022,
+        requests=10,
+    )
+    found = whole_latency(measured(payloads=(sent,), whole_latencies=(few,)), sent, 1)
+    assert found is not None
+    assert (found.mean_ms, found.p50_ms, found.p95_ms) == (22, 21, 24)  # twice the samples'
+
+
 def test_the_pause_between_requests_is_what_their_mean_lacks_of_it() -> None:
     sent = payload(latency_mean_ms=1.0, requests_per_s=800.0, cpu_s_per_request=0.001)
     found = whole_latency(measured(payloads=(sent,)), sent, 1)

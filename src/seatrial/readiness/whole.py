@@ -130,13 +130,15 @@ def whole_latency(
     if seen is None or seen.latency_mean_ms is None:
         return _by_threads(whole, threads)
     seen_cpu_s = seen.cpu_s_per_request
+    # What too few requests took turns for, the samples say, which were sent to all cores.
+    alike = whole if seen.threads is None else _by_threads(whole, seen.threads)
     found = replace(
-        whole,
+        alike,
         cpu_ms=whole.cpu_ms if seen_cpu_s is None else 1000 * seen_cpu_s,
         mean_ms=seen.latency_mean_ms,
         p50_ms=seen.latency_p50_ms,
-        p95_ms=whole.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
-        slowest_ms=max(slowest_ms, seen.latency_max_ms or 0.0),
+        p95_ms=alike.p95_ms if seen.latency_p95_ms is None else seen.latency_p95_ms,
+        slowest_ms=max(alike.slowest_ms, seen.latency_max_ms or 0.0),
     )
     return found if seen.threads == threads else _by_threads(found, threads)
 
