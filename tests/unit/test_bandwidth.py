@@ -121,6 +121,21 @@ def test_what_is_drawn_has_the_figures_that_were_kept(
     assert max(found) <= knots[-1][1]
 
 
+@pytest.mark.parametrize(
+    ("cpu_ms", "waits"),
+    [
+        pytest.param(0.50, False, id="under the edge, 4.3 of 100 wait"),
+        pytest.param(0.52, True, id="just under 5 of 100 wait: perhaps"),
+        pytest.param(0.60, True, id="over"),
+    ],
+)
+def test_a_p95_at_the_edge_of_a_stall_counts_as_waiting(cpu_ms: float, waits: bool) -> None:
+    found = whole(cpu_ms, cpu_ms).under(0.58)
+    assert found.p95_ms is not None
+    assert (found.p95_ms > 5) is waits
+    assert found.mean_ms == pytest.approx(cpu_ms / 0.58)
+
+
 def test_percentiles_that_do_not_ascend_are_made_to() -> None:
     found = spread_ms(10.0, [(0.5, 10.0), (0.95, 9.0), (1.0, 8.0)])
     assert set(found) == {10.0}

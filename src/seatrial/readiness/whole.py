@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import ceil, inf
 
 from seatrial.contracts import CandidateProfile, PayloadProfile, WholeLatency
-from seatrial.readiness.bandwidth import stalls
+from seatrial.readiness.bandwidth import Stalls, stalls
 from seatrial.readiness.spread import POINTS, Spread, percentile_of, spread_ms
 
 # So that phases beside one another are far apart: each wall then meets all of them.
@@ -73,11 +73,11 @@ def _under(whole: Whole, vcpus: float) -> Latency:
     stalled, found = stalls(whole.cpu_ms, whole.mean_ms + whole.gap_ms, vcpus), _as_it_is(whole)
     if not stalled.wait_ms:
         return found
-    phases = (number * _GOLDEN_RATIO % 1 for number in range(POINTS))
-    spread = tuple(sorted(map(stalled.of, found.spread_ms, phases)))
+    spread = _stalled(found.spread_ms, stalled)
     p95_ms, least_ms = None, found.p95_at_least_ms
     if found.p95_ms is not None:
-        p95_ms = least_ms = percentile_of(spread, 0.95)
+        edge = _stalled(found.spread_ms, stalled.or_a_little_more())
+        p95_ms = least_ms = percentile_of(edge, 0.95)
     elif least_ms is not None:
         least_ms = stalled.of(least_ms, 0.0)
     return replace(
@@ -89,6 +89,11 @@ def _under(whole: Whole, vcpus: float) -> Latency:
         slowest_ms=stalled.of(whole.slowest_ms, _LATEST),
         spread_ms=spread,
     )
+
+
+def _stalled(spread_ms: Spread, stalled: Stalls) -> Spread:
+    phases = (number * _GOLDEN_RATIO % 1 for number in range(POINTS))
+    return tuple(sorted(map(stalled.of, spread_ms, phases)))
 
 
 def _as_it_is(whole: Whole) -> Latency:
