@@ -22,12 +22,13 @@ from optimize_report import Target, say
 from profiling_corpus import HEADROOM_RATIO, Case, run_corpus
 from profiling_latency import report_latency
 from profiling_peaks import METHODS, OURS, Peak, measure_peaks
+from profiling_servers import compare_servers, report_servers
 from profiling_threads import report_threads, try_threads
 from profiling_tiers import AWS_REQUESTS, Choice, ModelRun, choices, run_models
 
 from seatrial.localcloud.images import serving_python
 
-PARTS = ("peaks", "tiers", "latency", "threads", "corpus")
+PARTS = ("peaks", "tiers", "latency", "threads", "servers", "corpus")
 FEWEST_CASES = 40
 ALLOWED_EXCESS = 0.05
 
@@ -171,6 +172,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             tried = try_threads(folders["threads"], python)
             report_threads(tried)
             figures["threads"] = [asdict(item) for item in tried]
+        if "servers" in args.only:
+            alike = compare_servers(folders["servers"], python)
+            report_servers(alike)
+            figures["servers"] = [asdict(item) for item in alike]
         if "corpus" in args.only:
             cases = run_corpus(folders["corpus"], python)
             targets += report_corpus(cases)

@@ -54,16 +54,17 @@ class TierTruth:
 
     def figure_ms(self, kind: str) -> float | None:
         """The mean, or a percentile; no p95 of fewer requests than have one."""
-        return _figure_ms((*self.before_ms, *self.after_ms), kind)
+        return figure_ms((*self.before_ms, *self.after_ms), kind)
 
     def repeats(self, kind: str) -> float:
         """How far the two passes differ by themselves, as a ratio to the lesser."""
-        pair = (_figure_ms(self.before_ms, kind, 1), _figure_ms(self.after_ms, kind, 1))
+        pair = (figure_ms(self.before_ms, kind, 1), figure_ms(self.after_ms, kind, 1))
         low, high = sorted(value or 0.0 for value in pair)
         return high / low - 1
 
 
-def _figure_ms(found_ms: Sequence[float], kind: str, fewest: int = FEWEST_FOR_P95) -> float | None:
+def figure_ms(found_ms: Sequence[float], kind: str, fewest: int = FEWEST_FOR_P95) -> float | None:
+    """The mean or a percentile of these; no p95 of fewer than `fewest`."""
     if kind == "mean":
         return mean(found_ms)
     if kind == "p95" and len(found_ms) < fewest:
