@@ -9,9 +9,9 @@ from typing import Any
 
 from seatrial.aws import S3
 from seatrial.config import Config
-from seatrial.contracts import Reaction
+from seatrial.contracts import Reaction, Window
 from seatrial.contracts.verdicts import Act, WindowVerdict
-from seatrial.errors import DeploymentError, SeatrialError
+from seatrial.errors import DeploymentError, InputError, SeatrialError
 from seatrial.monitoring.acts import Case, put_event, start_retraining
 from seatrial.monitoring.history import folder_uri, read_earlier, read_history, write_verdict
 from seatrial.monitoring.messages import message, publish
@@ -57,6 +57,7 @@ class Reacting:
             ),
             read_earlier(self._s3, config.bucket, window.endpoint_name, **span),
         )
+        _require_nothing_lost(window, self._past)
         self.done: list[Reaction] = []
         self.failures: list[SeatrialError] = []
         self._changing = False
@@ -156,4 +157,21 @@ class Reacting:
 def _not_done(kind: str, why: str, *, endpoint: str = "unchanged") -> Reaction:
     return Reaction.model_validate(
         {"kind": kind, "target": "", "detail": why, "done": False, "endpoint": endpoint}
+    )
+
+
+def _require_nothing_lost(window: Window, past: Past) -> None:
+    """InputError where a verdict on another version would give way to one on no record at all.
+
+    A window is judged for what serves now.
+    """
+    earlier = past.earlier
+    if earlier is None or past.is_about(earlier) or window.records or not window.foreign_records:
+        return
+    raise InputError(
+        "the window was judged for another version, and its verdict stays",
+        got=f"{window.foreign_records} records of {', '.join(window.foreign_versions)}, and none "
+        f"of {window.endpoint_config_name}, which serves now",
+        allowed=f"a window in which {window.endpoint_config_name} answered",
+        do=f"Read the verdict on {earlier.endpoint_config_name}, or judge a later window",
     )

@@ -34,7 +34,7 @@ from seatrial.contracts import (
     Window,
     read_contract,
 )
-from seatrial.errors import CloudError, ConfigError, DeploymentError, SeatrialError
+from seatrial.errors import CloudError, ConfigError, DeploymentError, InputError, SeatrialError
 from seatrial.monitoring.acts import Case
 from seatrial.monitoring.cadence import Cadence
 from seatrial.monitoring.classifier_bounds import with_classifier
@@ -674,6 +674,37 @@ def test_a_window_that_is_judged_again_tells_nobody_twice(tmp_path: Path) -> Non
     assert aws.names.count("publish") == 1
     assert [item.done for item in again.reactions] == [False, False, True]
     assert again.alert
+
+
+@pytest.mark.parametrize(
+    ("records", "config_name", "refused"),
+    [
+        pytest.param(0, "flights-2", True, id="nothing of what serves now"),
+        pytest.param(1, "flights-2", False, id="one record of it"),
+        pytest.param(0, "flights-1", False, id="the same version still serves"),
+    ],
+)
+def test_a_verdict_does_not_give_way_to_one_on_another_version_without_records(
+    tmp_path: Path, records: int, config_name: str, refused: bool
+) -> None:
+    aws = FakeAws()
+    react_with(aws, HOT, tmp_path)
+    kept, called = dict(aws.objects), list(aws.names)
+    update = {
+        "records": records,
+        "endpoint_config_name": config_name,
+        "foreign_records": 168,
+        "foreign_versions": ("flights-1",),
+    }
+    later = replace(HOT, window=WINDOW.model_copy(update=update))
+    if not refused:
+        react_with(aws, later, tmp_path)
+        assert aws.objects != kept
+        return
+    with pytest.raises(InputError, match="168 records of flights-1, and none of flights-2"):
+        react_with(aws, later, tmp_path)
+    assert (aws.objects, aws.names) == (kept, called)
+    react_with(FakeAws(), later, tmp_path)  # without a verdict there is nothing to lose
 
 
 def test_a_dry_run_decides_and_does_nothing(tmp_path: Path) -> None:
