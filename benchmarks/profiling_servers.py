@@ -25,10 +25,13 @@ class Alike:
     memory_size_mb: int
     taken_ms: tuple[tuple[float, ...], ...]
 
-    def range_ms(self, kind: str) -> tuple[float, float]:
-        """The quickest server's figure, and the slowest's."""
+    def cell(self, kind: str) -> str:
+        """The quickest server's figure, the slowest's, and the ratio; too few have no p95."""
         found = [value for ms in self.taken_ms if (value := figure_ms(ms, kind)) is not None]
-        return min(found), max(found)
+        if not found:
+            return "–"
+        low, high = min(found), max(found)
+        return f"{low:.2f} to {high:.2f} (+{high / low - 1:.0%})"
 
 
 def compare_servers(folder: Path, python: str) -> list[Alike]:
@@ -57,6 +60,5 @@ def report_servers(found: Sequence[Alike]) -> None:
     """A line a model and tier: the quickest and the slowest server, and the ratio between."""
     say(f"\n{f'{SERVERS} servers alike, ms':26}{'MB':>6}" + "".join(f"{k:>26}" for k in KINDS))
     for item in found:
-        cells = (item.range_ms(kind) for kind in KINDS)
-        line = "".join(f"{f'{a:.2f} to {b:.2f} (+{b / a - 1:.0%})':>26}" for a, b in cells)
+        line = "".join(f"{item.cell(kind):>26}" for kind in KINDS)
         say(f"{item.model:26}{item.memory_size_mb:6}{line}")
